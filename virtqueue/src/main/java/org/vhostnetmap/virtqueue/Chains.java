@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.virtqueue;
+
+/**
+ * Descriptor chains that were peeked from a virtqueue, as parallel arrays over one flat table of
+ * segments. Made once, filled again and again; belongs to one thread.
+ *
+ * <p>Chain {@code i} has the segments {@code firstSegment[i]} to {@code firstSegment[i + 1] - 1}.
+ * Segments are host addresses, checked to lie in guest memory; no two segments are adjacent parts
+ * of one region unless the driver made them so. Zero-length descriptors leave no segment.
+ */
+public final class Chains {
+  /** Chains that fit. */
+  public static final int CHAINS = 256;
+
+  /** Segments that fit. */
+  public static final int SEGMENTS = 4096;
+
+  /** Host address of each segment. */
+  public final long[] segmentAddress = new long[SEGMENTS];
+
+  /** Bytes in each segment, 1 to 2^30. */
+  public final int[] segmentLength = new int[SEGMENTS];
+
+  /** Index of each chain's first segment; one more entry marks the end of the last. */
+  public final int[] firstSegment = new int[CHAINS + 1];
+
+  /**
+   * Index of each chain's first device-writable segment; set only by a queue of {@link
+   * Direction#MIXED}.
+   */
+  public final int[] firstWritable = new int[CHAINS];
+
+  /** Bytes in each chain. */
+  public final long[] length = new long[CHAINS];
+
+  /** Index of the descriptor that heads each chain: what the used element gives back. */
+  public final int[] head = new int[CHAINS];
+
+  /** Bytes the device wrote into each chain, set before {@code complete}. */
+  public final int[] written = new int[CHAINS];
+
+  int count;
+
+  /** Forgets all chains. */
+  public void clear() {
+    count = 0;
+    firstSegment[0] = 0;
+  }
+
+  /** Chains held. */
+  public int count() {
+    return count;
+  }
+
+  /** Segments of chain {@code i}. */
+  public int segments(int i) {
+    return firstSegment[i + 1] - firstSegment[i];
+  }
+}

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.virtqueue;
+
+import static org.vhostnetmap.virtqueue.SplitLayout.DESCRIPTOR_BYTES;
+import static org.vhostnetmap.virtqueue.SplitLayout.FLAGS;
+import static org.vhostnetmap.virtqueue.SplitLayout.INDEX;
+import static org.vhostnetmap.virtqueue.SplitLayout.RING;
+import static org.vhostnetmap.virtqueue.SplitLayout.VIRTQ_DESC_F_INDIRECT;
+import static org.vhostnetmap.virtqueue.SplitLayout.VIRTQ_DESC_F_NEXT;
+import static org.vhostnetmap.virtqueue.SplitLayout.VIRTQ_DESC_F_WRITE;
+
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.virtqueue.GuestFault.Reason;
+
+/**
+ * The device's side of one split virtqueue (virtio 1.3, 2.7). Looks ahead with {@link #peek},
+ * consumes with {@link #complete}, shows the driver with {@link #publish}. One thread at a time;
+ * fields change last, so an {@code InternalError} (the memory vanished) leaves the queue as it was.
+ */
+public final class SplitVirtqueue {
+  /** avail_event this far ahead of the driver's index keeps it from kicking. */
+  private static final int PARKED = 0x8000;
+
+  /** When less than this is left of {@link #PARKED}, it is parked anew. */
+  private static final int PARK_AGAIN = 0x2000;
+
+  /**
+   * What the driver set up, addresses already translated by the owner of the memory.
+   *
+   * @param size entries, a power of two up to 32768
+   * @param descriptorTable host address, 16-aligned, of {@link SplitLayout#descriptorTableBytes}
+   *     mapped bytes
+   * @param availableRing host address, 2-aligned, of {@link SplitLayout#availableRingBytes}
+   * @param usedRing host address, 4-aligned, of {@link SplitLayout#usedRingBytes}
+   * @param base available index to go on at (VHOST_USER_SET_VRING_BASE), 0 to 65535
+   * @param direction which way the buffers go
+   * @param eventIndex VIRTIO_F_EVENT_IDX was negotiated
+   * @param indirect VIRTIO_F_INDIRECT_DESC was negotiated
+   */
+  public record Setup(
+      int size,
+      long descriptorTable,
+      long availableRing,
+      long usedRing,
+      int base,
+      Direction direction,
+      boolean eventIndex,
+      boolean indirect) {
+    /** Refuses what no driver may ask for. */
+    public Setup {
+      if (!SplitLayout.isSize(size)) {
+        throw new IllegalArgumentException("ring size " + size + " is no power of two up to 32768");
+      }
+      if (descriptorTable % SplitLayout.DESCRIPTOR_ALIGNMENT != 0
+          || availableRing % SplitLayout.AVAILABLE_ALIGNMENT != 0
+          || usedRing % SplitLayout.USED_ALIGNMENT != 0) {
+        throw new IllegalArgumentException("ring addresses are not aligned to 16, 2 and 4 bytes");
+      }
+    }
+  }
+
+  private final int size;
+  private final int mask;
+  private final long descriptorTable;
+  private final long availableRing;
+  private final long usedRing;
+  private final DescriptorWalk walk;
+  private final boolean eventIndex;
+  private final long wrongDirection; // descriptor bits that leave the fast path
+  private final long rightDirection;
+
+  private int availableIndex; // last seen, 16 bits
+  private int lastAvailable; // next to consume, 16 bits
+  private int usedIndex; // next to write, 16 bits
+  private int publishedIndex; // what the driver can see
+  private int calledIndex; // used index at the last look at the event word
+  private boolean calledIndexValid; // false at first: the first call is unconditional
+  private boolean kicksWanted = true;
+  private int parkedEvent;
+  private long faults;
+
+  // The region that held the last buffer: nearly always the next one's too.
+  private long cachedGuest;
+  private long cachedSize;
+  private long cachedHost;
+
+  /** Takes over a ring; reads the used index from the ring itself. */
+  public SplitVirtqueue(Setup setup, GuestMemory memory) {
+    size = setup.size();
+    mask = size - 1;
+    descriptorTable = setup.descriptorTable();
+    availableRing = setup.availableRing();
+    usedRing = setup.usedRing();
+    eventIndex = setup.eventIndex();
+    walk = new DescriptorWalk(memory, setup.direction(), setup.indirect());
+    rightDirection = setup.direction() == Direction.WRITABLE ? VIRTQ_DESC_F_WRITE : 0;
+    wrongDirection = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE;
+    lastAvailable = setup.base() & 0xffff;
+    availableIndex = lastAvailable;
+    usedIndex = Memory.getUnsignedShortAcquire(usedRing + INDEX);
+    publishedIndex = usedIndex;
+  }
+
+  /** Entries. */
+  public int size() {
+    return size;
+  }
+
+  /** Index of the next available entry to consume, as VHOST_USER_GET_VRING_BASE wants it. */
+  public int lastAvailable() {
+    return lastAvailable;
+  }
+
+  /** Index of the next used entry to write. */
+  public int usedIndex() {
+    return usedIndex;
+  }
+
+  /** Chains that were completed but not published. */
+  public int unpublished() {
+    return (usedIndex - publishedIndex) & 0xffff;
+  }
+
+  /**
+   * Appends up to {@code max} chains that follow those already in {@code chains}, consuming
+   * nothing.
+   *
+   * @return how many were appended; fewer than {@code max} when the driver has no more or {@code
+   *     chains} is full
+   * @throws GuestFault when the next chain breaks a rule and no good one stands before it in {@code
+   *     chains}
+   */
+  public int peek(Chains chains, int max) throws GuestFault {
+    int held = chains.count;
+    int wanted = Math.min(max, Chains.CHAINS - held);
+    int next = lastAvailable + held;
+    if (((availableIndex - next) & 0xffff) < wanted) {
+      refreshAvailableIndex();
+    }
+    int count = Math.min(wanted, (availableIndex - next) & 0xffff);
+    for (int i = 0; i < count; i++) {
+      int head = Memory.getUnsignedShort(availableRing + RING + 2L * ((next + i) & mask));
+      if (!append(chains, head)) {
+        return i;
+      }
+    }
+    return count;
+  }
+
+  private void refreshAvailableIndex() throws GuestFault {
+    int index = Memory.getUnsignedShortAcquire(availableRing + INDEX);
+    if (((index - lastAvailable) & 0xffff) > size) {
+      throw new GuestFault(
+          Reason.AVAILABLE_INDEX,
+          "(" + index + ", ours is " + lastAvailable + ", size " + size + ")");
+    }
+    availableIndex = index;
+  }
+
+  private boolean append(Chains chains, int head) throws GuestFault {
+    int chain = chains.count;
+    if (head < size) {
+      long descriptor = descriptorTable + (long) DESCRIPTOR_BYTES * head;
+      long address = Memory.getLong(descriptor);
+      long word = Memory.getLong(descriptor + 8);
+      long length = word & 0xffffffffL;
+      long offset = address - cachedGuest;
+      int segment = chains.firstSegment[chain];
+      if ((word & wrongDirection) == rightDirection
+          && length != 0
+          && offset >= 0
+          && offset < cachedSize
+          && length <= cachedSize - offset
+          && length <= 1 << 30
+          && segment < Chains.SEGMENTS) {
+        chains.segmentAddress[segment] = cachedHost + offset;
+        chains.segmentLength[segment] = (int) length;
+        chains.head[chain] = head;
+        chains.length[chain] = length;
+        chains.firstSegment[chain + 1] = segment + 1;
+        chains.firstWritable[chain] = segment + 1;
+        chains.count = chain + 1;
+        return true;
+      }
+    }
+    return appendSlowly(chains, head);
+  }
+
+  /**
+   * A chain of several descriptors, in another region, or a bad one. A fault waits until the good
+   * ones are consumed.
+   */
+  private boolean appendSlowly(Chains chains, int head) throws GuestFault {
+    try {
+      if (head >= size) {
+        throw new GuestFault(Reason.HEAD_INDEX, Integer.toString(head));
+      }
+      boolean fits = walk.append(chains, descriptorTable, size, head);
+      cache(walk.lastRegion());
+      return fits;
+    } catch (GuestFault fault) {
+      if (chains.count > 0) {
+        return false;
+      }
+      faults++;
+      throw fault;
+    }
+  }
+
+  private void cache(GuestMemory.@Nullable Region region) {
+    if (region != null) {
+      cachedGuest = region.guestAddress();
+      cachedSize = region.size();
+      cachedHost = region.hostAddress();
+    }
+  }
+
+  /** Chains that were refused. */
+  public long faults() {
+    return faults;
+  }
+
+  /**
+   * Gives the first {@code count} of {@code chains} back to the driver, each with {@code
+   * chains.written[i]} bytes written; the driver sees them at the next {@link #publish}. They are
+   * no longer in front of {@link #peek}, so the caller clears {@code chains} before it peeks again.
+   */
+  public void complete(Chains chains, int count) {
+    int index = usedIndex;
+    for (int i = 0; i < count; i++) {
+      // virtio 1.3, 2.7.8: { le32 id, le32 len }, four-aligned, so an unaligned plain long.
+      Memory.putLong(
+          usedRing + RING + 8L * ((index + i) & mask),
+          (long) chains.written[i] << 32 | chains.head[i]);
+    }
+    usedIndex = (index + count) & 0xffff;
+    lastAvailable = (lastAvailable + count) & 0xffff;
+  }
+
+  /**
+   * Shows the driver what was completed.
+   *
+   * @return whether the driver wants to be called for it
+   */
+  public boolean publish() {
+    if (usedIndex == publishedIndex) {
+      return false;
+    }
+    Memory.publishShort(usedRing + INDEX, usedIndex);
+    publishedIndex = usedIndex;
+    // virtio 1.3, 2.7.7.2: the index must be visible before the driver's wish is read, else a call
+    // is lost.
+    Memory.fullFence();
+    if (eventIndex) {
+      parkAgainIfNear();
+      int event = Memory.getUnsignedShort(availableRing + SplitLayout.usedEvent(size));
+      boolean crossed =
+          !calledIndexValid
+              || ((usedIndex - event - 1) & 0xffff) < ((usedIndex - calledIndex) & 0xffff);
+      calledIndex = usedIndex;
+      calledIndexValid = true;
+      return crossed;
+    }
+    return (Memory.getUnsignedShort(availableRing + FLAGS) & SplitLayout.VIRTQ_AVAIL_F_NO_INTERRUPT)
+        == 0;
+  }
+
+  /**
+   * The driver's call fd was replaced or unmasked: calls may have been lost, so the next one is
+   * unconditional.
+   */
+  public void forgetCalls() {
+    calledIndexValid = false;
+  }
+
+  /**
+   * Asks the driver to kick when it makes the next chain available.
+   *
+   * @return true when chains are available already, so that going to sleep would be a mistake
+   */
+  public boolean wantKicks() throws GuestFault {
+    kicksWanted = true;
+    if (eventIndex) {
+      Memory.putShort(usedRing + SplitLayout.availableEvent(size), lastAvailable);
+    } else {
+      Memory.putShort(usedRing + FLAGS, 0);
+    }
+    // virtio 1.3, 2.7.10: our wish must be visible before the last look, else a kick is lost.
+    Memory.fullFence();
+    refreshAvailableIndex();
+    return availableIndex != lastAvailable;
+  }
+
+  /**
+   * Asks the driver not to kick: we are looking anyway, or don't care. A hint; kicks may still
+   * come.
+   */
+  public void refuseKicks() {
+    kicksWanted = false;
+    if (eventIndex) {
+      park();
+    } else {
+      Memory.putShort(usedRing + FLAGS, SplitLayout.VIRTQ_USED_F_NO_NOTIFY);
+    }
+  }
+
+  private void parkAgainIfNear() {
+    if (!kicksWanted && ((parkedEvent - lastAvailable) & 0xffff) < PARK_AGAIN) {
+      park();
+    }
+  }
+
+  private void park() {
+    parkedEvent = (lastAvailable + PARKED) & 0xffff;
+    Memory.putShort(usedRing + SplitLayout.availableEvent(size), parkedEvent);
+  }
+
+  /** Whether chains are available, by a fresh look at the ring. */
+  public boolean hasAvailable() throws GuestFault {
+    if (availableIndex == lastAvailable) {
+      refreshAvailableIndex();
+    }
+    return availableIndex != lastAvailable;
+  }
+}
