@@ -5,6 +5,7 @@
 @SuppressWarnings("requires-automatic")
 module org.vhostnetmap.linux {
   requires static transitive org.jspecify;
+  requires org.jnrproject.constants;
   requires org.jnrproject.ffi;
   requires org.jnrproject.posix;
   requires org.jnrproject.unixsocket;
@@ -12,5 +13,5 @@ module org.vhostnetmap.linux {
   exports org.vhostnetmap.linux;
 
   // jnr-ffi's generated class sits in an unnamed module and has to see the libc interface.
-  opens org.vhostnetmap.linux;
+  opens org.vhostnetmap.linux.libc;
 }

@@ -4,8 +4,8 @@ package org.vhostnetmap.linux;
 import java.io.IOException;
 
 /**
- * A system call of this host failed: neither the guest's fault ({@code GuestFault}) nor the front-end's ({@code
- * ProtocolFault}).
+ * A system call of this host failed: neither the guest's fault ({@code GuestFault}) nor the
+ * front-end's ({@code ProtocolFault}).
  */
 public final class ErrnoException extends IOException {
   private static final long serialVersionUID = 1L;

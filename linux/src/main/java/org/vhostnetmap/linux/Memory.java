@@ -5,17 +5,19 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 
-/// Raw memory by absolute host address: the one class that touches memory shared with a guest, a front-end or the
-/// kernel.
+/// Raw memory by absolute host address: the one class that touches memory shared with a guest, a
+/// front-end or the kernel.
 ///
-/// Every address given to it has been bounds-checked by its owner (`GuestMemory`, `NetmapRing`, `Mapping`): an address
-/// that is not mapped kills the process. A page that *vanished* under a valid mapping (the other side truncated its
-/// file) raises [InternalError], which workers catch. That holds only for the kinds of access offered here; the JVM
-/// dies on ordered 8 or 16-bit stores, on a sign-widened 32-bit load, on compare-and-set, on vector loads and on native
-/// copies of such a page, so none of them is here (docs/decisions/0002-memory.md).
+/// Every address given to it has been bounds-checked by its owner (`GuestMemory`, `NetmapRing`,
+/// `Mapping`): an address that is not mapped kills the process. A page that *vanished* under a
+/// valid mapping (the other side truncated its file) raises [InternalError], which workers catch.
+/// That holds only for the kinds of access offered here; the JVM dies on ordered 8 or 16-bit
+/// stores, on a sign-widened 32-bit load, on compare-and-set, on vector loads and on native copies
+/// of such a page, so none of them is here (docs/decisions/0002-memory.md).
 ///
-/// Byte order is the host's, which [#requireLittleEndian] insists to be little-endian, as virtio 1.x and netmap on every
-/// supported host are. All methods are thread-safe in the way plain memory is; none allocates.
+/// Byte order is the host's, which [#requireLittleEndian] insists to be little-endian, as virtio
+/// 1.x and netmap on every supported host are. All methods are thread-safe in the way plain memory
+/// is; none allocates.
 public final class Memory {
   private static final MemorySegment ALL = everything();
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -55,8 +57,8 @@ public final class Memory {
   }
 
   /**
-   * The 16 bits at an even {@code address}, 0 to 65535, read whole and before everything that follows: the way to read
-   * an index or event word that the other side publishes.
+   * The 16 bits at an even {@code address}, 0 to 65535, read whole and before everything that
+   * follows: the way to read an index or event word that the other side publishes.
    */
   public static int getUnsignedShortAcquire(long address) {
     return (short) ALIGNED_SHORT.getAcquire(ALL, address) & 0xffff;
@@ -68,20 +70,27 @@ public final class Memory {
   }
 
   /**
-   * Publishes a 16-bit index at an even {@code address}: all earlier stores are seen by whoever sees this one. A fence
-   * and a plain store, because HotSpot can't survive a fault in a 16-bit releasing store.
+   * Publishes a 16-bit index at an even {@code address}: all earlier stores are seen by whoever
+   * sees this one. A fence and a plain store, because HotSpot can't survive a fault in a 16-bit
+   * releasing store.
    */
   public static void publishShort(long address, int value) {
     VarHandle.releaseFence();
     ALL.set(ValueLayout.JAVA_SHORT, address, (short) value);
   }
 
-  /** The 32 bits at {@code address}, any alignment, 0 to 2^32 - 1. There is no signed twin: see the class. */
+  /**
+   * The 32 bits at {@code address}, any alignment, 0 to 2^32 - 1. There is no signed twin: see the
+   * class.
+   */
   public static long getUnsignedInt(long address) {
     return ALL.get(INT, address) & 0xffffffffL;
   }
 
-  /** The 32 bits at a 4-aligned {@code address}, read whole and before everything that follows, 0 to 2^32 - 1. */
+  /**
+   * The 32 bits at a 4-aligned {@code address}, read whole and before everything that follows, 0 to
+   * 2^32 - 1.
+   */
   public static long getUnsignedIntAcquire(long address) {
     return (int) ALIGNED_INT.getAcquire(ALL, address) & 0xffffffffL;
   }
@@ -112,7 +121,10 @@ public final class Memory {
     ALL.set(LONG, address, value);
   }
 
-  /** Copies {@code length} bytes; the two ranges may not be assumed to stay the same meanwhile, but may overlap. */
+  /**
+   * Copies {@code length} bytes; the two ranges may not be assumed to stay the same meanwhile, but
+   * may overlap.
+   */
   public static void copy(long from, long to, long length) {
     MemorySegment.copy(ALL, from, ALL, to, length);
   }
@@ -127,9 +139,17 @@ public final class Memory {
     MemorySegment.copy(from, offset, ALL, ValueLayout.JAVA_BYTE, to, length);
   }
 
-  /** Sets {@code length} bytes to {@code value}. */
+  /** Sets {@code length} bytes to the low 8 bits of {@code value}. */
   public static void fill(long address, long length, int value) {
-    ALL.asSlice(address, length).fill((byte) value);
+    long word = (value & 0xffL) * 0x0101010101010101L;
+    long end = address + length;
+    long at = address;
+    for (; end - at >= Long.BYTES; at += Long.BYTES) {
+      putLong(at, word);
+    }
+    for (; at < end; at++) {
+      putByte(at, value);
+    }
   }
 
   /** Orders all earlier loads and stores before all later stores. */

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.linux;
+
+import java.io.UncheckedIOException;
+import org.vhostnetmap.linux.libc.Native;
+
+/**
+ * Kicks and calls: eight bytes written wake whoever waits for the descriptor. The static calls take
+ * any descriptor, for some front-ends give a pipe in place of an eventfd; they neither allocate nor
+ * throw, from any thread.
+ */
+public final class EventFd {
+  private static final int EFD_CLOEXEC = 0x80000;
+  private static final int EFD_NONBLOCK = 0x800;
+  private static final int BYTES = 8;
+
+  /**
+   * A page that lives as long as the process: the number one, and further on room for what drain()
+   * throws away.
+   */
+  private static final long ONE = pageWithOne();
+
+  private static final long WASTE = ONE + 64;
+  private static final int WASTE_BYTES = 1024;
+
+  private EventFd() {}
+
+  private static long pageWithOne() {
+    try {
+      long page = Mapping.anonymous(4096).address();
+      Memory.putLong(page, 1);
+      return page;
+    } catch (ErrnoException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A new eventfd at zero, non-blocking and close-on-exec. */
+  public static Fd create() throws ErrnoException {
+    int fd = Native.C.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) {
+      throw new ErrnoException("eventfd", Native.errno());
+    }
+    return new Fd(fd);
+  }
+
+  /**
+   * Wakes the other side. A full pipe or counter counts as done, since a wake-up is pending then.
+   * False when the descriptor is of no use (closed, other end gone).
+   */
+  public static boolean signal(int fd) {
+    int error;
+    do {
+      if (Native.C.write(fd, ONE, BYTES) >= 0) {
+        return true;
+      }
+      error = Native.errno();
+    } while (error == Errno.EINTR);
+    return error == Errno.EAGAIN;
+  }
+
+  /** Takes every pending wake-up away. {@code fd} must be non-blocking. */
+  public static void drain(int fd) {
+    // A short read empties an eventfd or a pipe. The bound keeps a peer that never stops from
+    // holding us.
+    for (int i = 0; i < 64; i++) {
+      long got = Native.C.read(fd, WASTE, WASTE_BYTES);
+      boolean again = got == WASTE_BYTES || (got < 0 && Native.errno() == Errno.EINTR);
+      if (!again) {
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.linux;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import org.vhostnetmap.linux.libc.Native;
+
+/**
+ * One file descriptor and the duty to close it. Safe for use from several threads; the number is
+ * closed once, whoever comes first. An object that is only lent a descriptor holds an {@code int}
+ * instead.
+ */
+public final class Fd implements AutoCloseable {
+  private static final int F_DUPFD_CLOEXEC = 1030;
+  private static final int F_SETFD = 2;
+  private static final int FD_CLOEXEC = 1;
+  private static final int F_GETFL = 3;
+  private static final int F_SETFL = 4;
+  private static final int O_NONBLOCK = 0x800;
+  private static final int NONE = -1;
+
+  private final AtomicInteger value;
+
+  /** Takes over {@code value}, which nobody else may close from now on. */
+  public Fd(int value) {
+    if (value < 0) {
+      throw new IllegalArgumentException("not a file descriptor: " + value);
+    }
+    this.value = new AtomicInteger(value);
+  }
+
+  /** The number, or -1 once closed or released. */
+  public int value() {
+    return value.get();
+  }
+
+  /** Whether this object still owns a descriptor. */
+  public boolean isOpen() {
+    return value.get() != NONE;
+  }
+
+  /** A second descriptor of the same open file, close-on-exec. */
+  public Fd duplicate() throws ErrnoException {
+    return duplicate(value.get());
+  }
+
+  /** A descriptor of our own for {@code fd}, which stays its owner's; close-on-exec. */
+  public static Fd duplicate(int fd) throws ErrnoException {
+    int copy = Native.C.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+      throw new ErrnoException("duplicate fd " + fd, Native.errno());
+    }
+    return new Fd(copy);
+  }
+
+  /**
+   * Makes reads and writes of {@code fd} fail with EAGAIN rather than wait. The flag belongs to the
+   * open file: whoever shares it sees it as well, and can undo it.
+   */
+  public static void setNonBlocking(int fd) throws ErrnoException {
+    int flags = Native.C.fcntl(fd, F_GETFL, 0);
+    if (flags < 0 || Native.C.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+      throw new ErrnoException("make fd " + fd + " non-blocking", Native.errno());
+    }
+  }
+
+  /** Keeps {@code fd} from being inherited by the programs that this process starts. */
+  static void setCloseOnExec(int fd) throws ErrnoException {
+    if (Native.C.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+      throw new ErrnoException("make fd " + fd + " close-on-exec", Native.errno());
+    }
+  }
+
+  /** Gives up the duty to close and returns the number, or -1 when there was none. */
+  public int release() {
+    return value.getAndSet(NONE);
+  }
+
+  /** Closes; a second call does nothing. */
+  @Override
+  public void close() {
+    int fd = release();
+    if (fd != NONE) {
+      // Linux frees the number whatever close() answers, so there is nothing to repeat and nothing
+      // to tell.
+      Native.C.close(fd);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "fd " + value.get();
+  }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.linux;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.vhostnetmap.linux.libc.Native;
+
+/**
+ * Questions to a socket of unknown origin, such as one that came by {@code --fd} or from systemd.
+ */
+public final class Sockets {
+  /** Longest path of a unix socket: {@code sun_path} less the final zero byte. */
+  public static final int MAX_PATH_BYTES = 107;
+
+  static final int AF_UNIX = 1;
+  static final int SOCK_STREAM = 1;
+  static final int SOCK_DGRAM = 2;
+  static final int SOCK_NONBLOCK = 0x800;
+  static final int SOCK_CLOEXEC = 0x80000;
+  static final int SOL_SOCKET = 1;
+  static final int SO_TYPE = 3;
+  static final int SO_ACCEPTCONN = 30;
+  static final int SO_DOMAIN = 39;
+
+  private Sockets() {}
+
+  /** Whether {@code fd} is a socket that waits for connections. */
+  public static boolean isListening(int fd) throws ErrnoException {
+    return option(fd, SO_ACCEPTCONN) != 0;
+  }
+
+  /** Whether {@code fd} is a unix stream socket, listening or connected. */
+  public static boolean isUnixStream(int fd) throws ErrnoException {
+    return option(fd, SO_DOMAIN) == AF_UNIX && option(fd, SO_TYPE) == SOCK_STREAM;
+  }
+
+  /**
+   * Ends both directions: the peer reads end of stream, whoever else holds the socket. Errors mean
+   * it had ended.
+   */
+  public static void shutdown(int fd) {
+    Native.C.shutdown(fd, 2);
+  }
+
+  /** Refuses a path that does not fit into a socket address, with a message that says so. */
+  static void requireShort(Path path) throws ErrnoException {
+    int bytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
+    if (bytes > MAX_PATH_BYTES) {
+      throw new ErrnoException(
+          "socket path of " + bytes + " bytes, at most " + MAX_PATH_BYTES + " fit: " + path,
+          Errno.ENAMETOOLONG);
+    }
+  }
+
+  private static int option(int fd, int option) throws ErrnoException {
+    byte[] value = new byte[Integer.BYTES];
+    if (Native.C.getsockopt(fd, SOL_SOCKET, option, value, new int[] {value.length}) < 0) {
+      throw new ErrnoException("getsockopt fd " + fd, Native.errno());
+    }
+    return ByteBuffer.wrap(value).order(ByteOrder.nativeOrder()).getInt();
+  }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.linux;
+
+import org.vhostnetmap.linux.libc.Native;
+
+/**
+ * A TAP interface of the host: each read gives a frame that the host sent into it, each write one
+ * to the host. It lives until closed, unless somebody made it persistent.
+ */
+public final class Tap implements AutoCloseable {
+  private static final String DEVICE = "/dev/net/tun";
+  private static final int O_RDWR = 2;
+  private static final int O_NONBLOCK = 0x800;
+  private static final int O_CLOEXEC = 0x80000;
+  private static final long TUNSETIFF = 0x400454caL;
+  private static final long SIOCGIFFLAGS = 0x8913;
+  private static final long SIOCSIFFLAGS = 0x8914;
+  private static final long SIOCGIFMTU = 0x8921;
+  private static final short IFF_TAP = 0x0002;
+  private static final short IFF_NO_PI = 0x1000;
+  private static final short IFF_UP = 0x0001;
+
+  private final Fd fd;
+  private final String name;
+
+  private Tap(Fd fd, String name) {
+    this.fd = fd;
+    this.name = name;
+  }
+
+  /**
+   * Creates the TAP {@code name}, or joins it where it exists and is persistent, and brings it up.
+   * Frames come and go without any header before them; reads and writes don't wait.
+   */
+  public static Tap open(String name) throws ErrnoException {
+    InterfaceRequest request = new InterfaceRequest(name);
+    request.setFlags((short) (IFF_TAP | IFF_NO_PI));
+    int opened = Native.C.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
+    if (opened < 0) {
+      throw new ErrnoException("open " + DEVICE, Native.errno());
+    }
+    Fd fd = new Fd(opened);
+    try {
+      request.send(opened, TUNSETIFF, "attach to TAP " + name);
+      Tap tap = new Tap(fd, request.name());
+      tap.setUp();
+      return tap;
+    } catch (ErrnoException e) {
+      fd.close();
+      throw e;
+    }
+  }
+
+  /** The descriptor to watch; stays this object's. */
+  public int fd() {
+    return fd.value();
+  }
+
+  /** The interface's name. */
+  public String name() {
+    return name;
+  }
+
+  /** Largest payload of a frame in bytes, without its 14-byte Ethernet header. */
+  public int mtu() throws ErrnoException {
+    InterfaceRequest request = new InterfaceRequest(name);
+    request.send(SIOCGIFMTU, "ask for the MTU of " + name);
+    return request.number();
+  }
+
+  /** Brings the interface up; asks for no right when it is up already. */
+  public void setUp() throws ErrnoException {
+    InterfaceRequest request = new InterfaceRequest(name);
+    request.send(SIOCGIFFLAGS, "ask for the state of " + name);
+    if ((request.flags() & IFF_UP) == 0) {
+      request.setFlags((short) (request.flags() | IFF_UP));
+      request.send(SIOCSIFFLAGS, "bring up " + name);
+    }
+  }
+
+  /**
+   * Reads one frame; its length, or the negative error number ({@code -EAGAIN}: none there). Any
+   * thread.
+   */
+  public static int read(int fd, long address, int length) {
+    long got = Native.C.read(fd, address, length);
+    return got >= 0 ? (int) got : -Native.errno();
+  }
+
+  /** Writes one frame; its length, or the negative error number. Any thread. */
+  public static int write(int fd, long address, int length) {
+    long done = Native.C.write(fd, address, length);
+    return done >= 0 ? (int) done : -Native.errno();
+  }
+
+  /**
+   * Writes one frame from {@code count} pieces; {@code iovecs} is an array of address and length, 8
+   * bytes each. Its length, or the negative error number ({@code -EFAULT}: a piece's page has
+   * vanished). Any thread.
+   */
+  public static int writev(int fd, long iovecs, int count) {
+    long done = Native.C.writev(fd, iovecs, count);
+    return done >= 0 ? (int) done : -Native.errno();
+  }
+
+  /** As {@link #writev}, the other way: one frame into {@code count} pieces. */
+  public static int readv(int fd, long iovecs, int count) {
+    long got = Native.C.readv(fd, iovecs, count);
+    return got >= 0 ? (int) got : -Native.errno();
+  }
+
+  @Override
+  public void close() {
+    fd.close();
+  }
+}
