@@ -42,9 +42,16 @@ public final class Chains {
 
   int count;
 
+  /** Zero-length descriptors met so far: they leave no segment but cost time like one. */
+  int empty;
+
+  /** No chains, room for all. */
+  public Chains() {}
+
   /** Forgets all chains. */
   public void clear() {
     count = 0;
+    empty = 0;
     firstSegment[0] = 0;
   }
 

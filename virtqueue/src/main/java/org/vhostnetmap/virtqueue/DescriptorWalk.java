@@ -26,6 +26,7 @@ final class DescriptorWalk {
   // State of the walk under way.
   private int segment;
   private int chainStart;
+  private int empty;
   private int firstWritable;
   private long total;
   private GuestMemory.@Nullable Region region; // that held the last buffer
@@ -43,6 +44,7 @@ final class DescriptorWalk {
   boolean append(Chains chains, long descriptorTable, int size, int head) throws GuestFault {
     chainStart = chains.firstSegment[chains.count];
     segment = chainStart;
+    empty = chains.empty;
     firstWritable = -1;
     total = 0;
     try {
@@ -53,6 +55,7 @@ final class DescriptorWalk {
       }
       return false;
     }
+    chains.empty = empty;
     int chain = chains.count++;
     chains.head[chain] = head;
     chains.length[chain] = total;
@@ -90,17 +93,25 @@ final class DescriptorWalk {
     throw new GuestFault(Reason.DESCRIPTOR_LOOP, "at " + head);
   }
 
-  /** An indirect table may cross regions, so each descriptor is translated by itself. */
+  /**
+   * An indirect table may cross regions, though none of a real driver does; then each half of a
+   * descriptor is translated by itself.
+   */
   private void walkIndirect(Chains chains, long table, long bytes) throws GuestFault, NoRoom {
     int size = (int) (bytes / DESCRIPTOR_BYTES);
     if (size == 0 || size > SplitLayout.MAXIMUM_SIZE || bytes % DESCRIPTOR_BYTES != 0) {
       throw new GuestFault(Reason.INDIRECT, "of " + bytes + " bytes");
     }
+    if (wraps(table, bytes)) {
+      throw outside(table);
+    }
+    long whole = memory.translate(table, bytes);
     int index = 0;
     for (int budget = size; budget > 0; budget--) {
-      long descriptor = table + (long) DESCRIPTOR_BYTES * index;
-      long address = Memory.getLong(indirectHalf(descriptor));
-      long word = Memory.getLong(indirectHalf(descriptor + 8));
+      long offset = (long) DESCRIPTOR_BYTES * index;
+      long descriptor = whole == 0 ? half(table + offset) : whole + offset;
+      long address = Memory.getLong(descriptor);
+      long word = Memory.getLong(whole == 0 ? half(table + offset + 8) : descriptor + 8);
       if ((word & VIRTQ_DESC_F_INDIRECT) != 0) {
         throw new GuestFault(Reason.INDIRECT, "inside an indirect table");
       }
@@ -113,13 +124,20 @@ final class DescriptorWalk {
     throw new GuestFault(Reason.DESCRIPTOR_LOOP, "in an indirect table");
   }
 
-  private long indirectHalf(long guestAddress) throws GuestFault {
+  private long half(long guestAddress) throws GuestFault {
     long host = memory.translate(guestAddress, 8);
     if (host == 0) {
-      throw new GuestFault(
-          Reason.ADDRESS, "(indirect table at 0x" + Long.toHexString(guestAddress) + ")");
+      throw outside(guestAddress);
     }
     return host;
+  }
+
+  private static boolean wraps(long address, long length) {
+    return Long.compareUnsigned(address + (length - 1), address) < 0;
+  }
+
+  private static GuestFault outside(long guestAddress) {
+    return new GuestFault(Reason.ADDRESS, "at 0x" + Long.toHexString(guestAddress));
   }
 
   private static int next(long word, int size) throws GuestFault {
@@ -140,16 +158,25 @@ final class DescriptorWalk {
     if (length > LARGEST_BUFFER) {
       throw new GuestFault(Reason.CHAIN_SIZE, "(a buffer of " + length + " bytes)");
     }
+    if (length == 0) {
+      if (++empty > Chains.SEGMENTS) {
+        throw NoRoom.INSTANCE;
+      }
+      return;
+    }
+    if (wraps(address, length)) {
+      throw outside(address);
+    }
     total += length;
     while (length > 0) {
       GuestMemory.Region holder = memory.find(address);
       if (holder == null) {
-        throw new GuestFault(Reason.ADDRESS, "at 0x" + Long.toHexString(address));
+        throw outside(address);
       }
-      region = holder;
       if (segment == Chains.SEGMENTS) {
         throw NoRoom.INSTANCE;
       }
+      region = holder;
       long offset = address - holder.guestAddress();
       int part = (int) Math.min(length, holder.size() - offset);
       chains.segmentAddress[segment] = holder.hostAddress() + offset;
@@ -175,6 +202,9 @@ final class DescriptorWalk {
   /** The table of segments is full: a way out of the walk, not an error. */
   private static final class NoRoom extends Exception {
     private static final long serialVersionUID = 1L;
+
+    // Stackless and without a cause, so one for all is as good as a new one.
+    @SuppressWarnings("StaticAssignmentOfThrowable")
     static final NoRoom INSTANCE = new NoRoom();
 
     private NoRoom() {

@@ -19,7 +19,7 @@ public final class GuestFault extends Exception {
     NEXT_INDEX("next out of range"),
     /** The chain has more descriptors than its table: it loops (2.7.5.1). */
     DESCRIPTOR_LOOP("descriptor loop"),
-    /** A buffer is not wholly inside guest memory. */
+    /** A buffer or an indirect table is not wholly inside guest memory. */
     ADDRESS("buffer outside guest memory"),
     /**
      * An indirect table of no whole number of descriptors, empty, nested, or not negotiated

@@ -38,16 +38,14 @@ public final class GuestMemory {
     }
 
     private boolean holds(long offset, long length) {
-      return offset >= 0 && offset < size && length <= size - offset;
+      return offset >= 0 && offset < size && length >= 0 && length <= size - offset;
     }
   }
 
-  private final List<Region> regions;
-  private final long[] starts; // guest addresses, ascending as unsigned numbers
+  private final Region[] regions; // ascending by guest address as an unsigned number
 
   private GuestMemory(List<Region> regions) {
-    this.regions = regions;
-    starts = regions.stream().mapToLong(Region::guestAddress).toArray();
+    this.regions = regions.toArray(Region[]::new);
   }
 
   /**
@@ -72,7 +70,7 @@ public final class GuestMemory {
 
   /** The regions in ascending order of guest address. */
   public List<Region> regions() {
-    return regions;
+    return List.of(regions);
   }
 
   /**
@@ -108,10 +106,10 @@ public final class GuestMemory {
   @org.jspecify.annotations.Nullable
   Region find(long guestAddress) {
     int low = 0;
-    int high = starts.length - 1;
+    int high = regions.length - 1;
     while (low <= high) {
       int middle = (low + high) >>> 1;
-      if (Long.compareUnsigned(starts[middle], guestAddress) <= 0) {
+      if (Long.compareUnsigned(regions[middle].guestAddress(), guestAddress) <= 0) {
         low = middle + 1;
       } else {
         high = middle - 1;
@@ -120,7 +118,7 @@ public final class GuestMemory {
     if (high < 0) {
       return null;
     }
-    Region region = regions.get(high);
+    Region region = regions[high];
     return Long.compareUnsigned(guestAddress - region.guestAddress(), region.size()) < 0
         ? region
         : null;

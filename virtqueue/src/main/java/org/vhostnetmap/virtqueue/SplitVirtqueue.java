@@ -19,11 +19,14 @@ import org.vhostnetmap.virtqueue.GuestFault.Reason;
  * fields change last, so an {@code InternalError} (the memory vanished) leaves the queue as it was.
  */
 public final class SplitVirtqueue {
-  /** avail_event this far ahead of the driver's index keeps it from kicking. */
-  private static final int PARKED = 0x8000;
+  /**
+   * avail_event this far ahead of our index keeps the driver from kicking: it may be up to 0x8000
+   * entries (the largest ring) ahead of us, and the event must not lie just behind it either.
+   */
+  private static final int PARKED = 0xc000;
 
   /** When less than this is left of {@link #PARKED}, it is parked anew. */
-  private static final int PARK_AGAIN = 0x2000;
+  private static final int PARK_AGAIN = 0x8000;
 
   /**
    * What the driver set up, addresses already translated by the owner of the memory.
@@ -74,8 +77,7 @@ public final class SplitVirtqueue {
   private int lastAvailable; // next to consume, 16 bits
   private int usedIndex; // next to write, 16 bits
   private int publishedIndex; // what the driver can see
-  private int calledIndex; // used index at the last look at the event word
-  private boolean calledIndexValid; // false at first: the first call is unconditional
+  private boolean callUnconditionally = true; // we can't know what the driver waited for before us
   private boolean kicksWanted = true;
   private int parkedEvent;
   private long faults;
@@ -148,14 +150,22 @@ public final class SplitVirtqueue {
     return count;
   }
 
+  /**
+   * Takes over the driver's index when it went forward, and no further than the ring is long. What
+   * was seen before stays available whatever the index says now, so a bad one waits until that is
+   * consumed.
+   */
   private void refreshAvailableIndex() throws GuestFault {
     int index = Memory.getUnsignedShortAcquire(availableRing + INDEX);
-    if (((index - lastAvailable) & 0xffff) > size) {
+    int ahead = (index - lastAvailable) & 0xffff;
+    int known = (availableIndex - lastAvailable) & 0xffff;
+    if (ahead >= known && ahead <= size) {
+      availableIndex = index;
+    } else if (known == 0) {
       throw new GuestFault(
           Reason.AVAILABLE_INDEX,
           "(" + index + ", ours is " + lastAvailable + ", size " + size + ")");
     }
-    availableIndex = index;
   }
 
   private boolean append(Chains chains, int head) throws GuestFault {
@@ -247,20 +257,22 @@ public final class SplitVirtqueue {
     if (usedIndex == publishedIndex) {
       return false;
     }
+    if (eventIndex && !kicksWanted) {
+      parkAgainIfNear(); // before the driver may go on
+    }
+    int before = publishedIndex;
     Memory.publishShort(usedRing + INDEX, usedIndex);
     publishedIndex = usedIndex;
     // virtio 1.3, 2.7.7.2: the index must be visible before the driver's wish is read, else a call
     // is lost.
     Memory.fullFence();
     if (eventIndex) {
-      parkAgainIfNear();
       int event = Memory.getUnsignedShort(availableRing + SplitLayout.usedEvent(size));
-      boolean crossed =
-          !calledIndexValid
-              || ((usedIndex - event - 1) & 0xffff) < ((usedIndex - calledIndex) & 0xffff);
-      calledIndex = usedIndex;
-      calledIndexValid = true;
-      return crossed;
+      boolean wanted =
+          callUnconditionally
+              || ((usedIndex - event - 1) & 0xffff) < ((usedIndex - before) & 0xffff);
+      callUnconditionally = false;
+      return wanted;
     }
     return (Memory.getUnsignedShort(availableRing + FLAGS) & SplitLayout.VIRTQ_AVAIL_F_NO_INTERRUPT)
         == 0;
@@ -271,7 +283,7 @@ public final class SplitVirtqueue {
    * unconditional.
    */
   public void forgetCalls() {
-    calledIndexValid = false;
+    callUnconditionally = true;
   }
 
   /**
@@ -306,7 +318,7 @@ public final class SplitVirtqueue {
   }
 
   private void parkAgainIfNear() {
-    if (!kicksWanted && ((parkedEvent - lastAvailable) & 0xffff) < PARK_AGAIN) {
+    if (((parkedEvent - lastAvailable) & 0xffff) < PARK_AGAIN) {
       park();
     }
   }
