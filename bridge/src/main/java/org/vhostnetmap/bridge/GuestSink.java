@@ -32,7 +32,7 @@ final class GuestSink implements Sink {
       return to[0].offer(burst, frames);
     }
     if (to.length == 0) {
-      drop(DropReason.NOT_READY, Long.bitCount(frames));
+      dropWithoutRing(DropReason.NOT_READY, Long.bitCount(frames));
       burst.taken |= frames;
       return 0;
     }
@@ -67,7 +67,16 @@ final class GuestSink implements Sink {
   }
 
   @Override
-  public synchronized void drop(DropReason reason, long count) {
+  public void drop(DropReason reason, long count) {
+    GuestReceive[] to = rings;
+    if (to.length == 1) {
+      to[0].drop(reason, count);
+    } else {
+      dropWithoutRing(reason, count);
+    }
+  }
+
+  private synchronized void dropWithoutRing(DropReason reason, long count) {
     counters.drop(reason, count);
   }
 
