@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.fakes;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import jnr.posix.POSIX;
+import jnr.posix.POSIXFactory;
+import org.vhostnetmap.linux.EventFd;
+import org.vhostnetmap.linux.Fd;
+
+/**
+ * File descriptors of every odd kind that a peer may send, and a count of what this process has
+ * open.
+ */
+public final class Descriptors {
+  private static final int O_CLOEXEC = 0x80000;
+
+  /** {@code O_RDONLY}. */
+  public static final int READ_ONLY = 0;
+
+  /** {@code O_RDWR}. */
+  public static final int READ_WRITE = 2;
+
+  /** {@code O_PATH}. */
+  public static final int PATH_ONLY = 0x200000;
+
+  private Descriptors() {}
+
+  private static POSIX posix() {
+    try {
+      // The room of system calls prepares jnr before anything of it is loaded.
+      EventFd.create().close();
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
+    return POSIXFactory.getNativePOSIX();
+  }
+
+  /** A pipe: the end to read, the end to write. */
+  public static Fd[] pipe() {
+    int[] ends = new int[2];
+    if (posix().pipe(ends) != 0) {
+      throw new IllegalStateException("pipe");
+    }
+    return new Fd[] {new Fd(ends[0]), new Fd(ends[1])};
+  }
+
+  /** Opens {@code path} with {@code flags} of open(2). */
+  public static Fd open(String path, int flags) {
+    int fd = posix().open(path, flags | O_CLOEXEC, 0600);
+    if (fd < 0) {
+      throw new IllegalStateException("open " + path);
+    }
+    return new Fd(fd);
+  }
+
+  /** How many descriptors this process has open. */
+  public static int count() throws IOException {
+    try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+      return (int) all.count();
+    }
+  }
+
+  /** The lines of /proc/self/maps that tell of mapped memory files called {@code name}. */
+  public static List<String> mappingsOf(String name) throws IOException {
+    return Files.readAllLines(Path.of("/proc/self/maps")).stream()
+        .filter(line -> line.contains("memfd:" + name))
+        .toList();
+  }
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.vhost;
+
+import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_EVENT_IDX;
+import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_INDIRECT_DESC;
+
+import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.EventFd;
+import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.vhost.feature.FeatureSet;
+import org.vhostnetmap.vhost.feature.VirtioFeature;
+import org.vhostnetmap.vhost.message.VringAddress;
+import org.vhostnetmap.virtqueue.Chains;
+import org.vhostnetmap.virtqueue.Direction;
+import org.vhostnetmap.virtqueue.GuestFault;
+import org.vhostnetmap.virtqueue.GuestMemory;
+import org.vhostnetmap.virtqueue.SplitLayout;
+import org.vhostnetmap.virtqueue.SplitVirtqueue;
+
+/**
+ * What the front-end has told of one ring, and the ring itself while it runs. Owns the kick, call
+ * and err descriptors. Knows nothing of the data plane: {@link Device} sees to it that a descriptor
+ * is closed, and a running ring taken away, only after the data plane has let go. Control thread
+ * only.
+ */
+final class Ring {
+  private static final int NO_FD = -1;
+
+  private final int index;
+  private int size;
+  private @Nullable VringAddress address;
+  private int base;
+  private boolean started;
+  private boolean enabled;
+
+  private @Nullable Fd kick;
+  private @Nullable Fd call;
+  private @Nullable Fd err;
+
+  private @Nullable Vring running;
+  private @Nullable String fault;
+  private boolean
+      misplaced; // the fault is that the ring lies outside memory: another memory table may cure it
+  private boolean parked; // was disabled while it ran, and not started anew since
+
+  private long faults;
+  private long discarded;
+  private long calls;
+  private int usedIndex;
+
+  Ring(int index) {
+    this.index = index;
+  }
+
+  int index() {
+    return index;
+  }
+
+  boolean isStarted() {
+    return started;
+  }
+
+  boolean isEnabled() {
+    return enabled;
+  }
+
+  boolean isRunning() {
+    return running != null;
+  }
+
+  boolean isBroken() {
+    return fault != null;
+  }
+
+  /** Whether the data plane should have it. */
+  boolean isWanted() {
+    return started && enabled && fault == null;
+  }
+
+  /** Next available index to go on at, as GET_VRING_BASE answers; of a ring that does not run. */
+  int base() {
+    return base;
+  }
+
+  void size(int entries) {
+    size = entries;
+    started = false;
+  }
+
+  void base(int availableIndex) {
+    base = availableIndex;
+    started = false;
+  }
+
+  /**
+   * Nothing happens when the ring stays where it is: QEMU sends the addresses again, to turn the
+   * dirty log on.
+   */
+  void address(VringAddress place) {
+    if (!isAt(place)) {
+      started = false;
+    }
+    address = place;
+  }
+
+  boolean isAt(VringAddress place) {
+    return address != null && address.samePlace(place);
+  }
+
+  void enabled(boolean on) {
+    enabled = on;
+  }
+
+  /**
+   * SET_VRING_KICK starts the ring, kick or no kick: one may have come before, or got lost. Heals a
+   * fault.
+   */
+  void start(@Nullable Fd newKick) {
+    replaceKick(newKick);
+    started = true;
+    parked = false;
+    heal();
+  }
+
+  void heal() {
+    fault = null;
+    misplaced = false;
+  }
+
+  void healIfMisplaced() {
+    if (misplaced) {
+      heal();
+    }
+  }
+
+  /**
+   * The device was reset: nothing is touched until the next start, but the index stays for
+   * GET_VRING_BASE.
+   */
+  void reset() {
+    started = false;
+    parked = false;
+    heal();
+  }
+
+  /** GET_VRING_BASE: forgets all that the next start tells again. */
+  void stop() {
+    reset();
+    size = 0;
+    address = null;
+    replaceKick(null);
+    replaceCall(null);
+  }
+
+  private void replaceKick(@Nullable Fd fd) {
+    close(kick);
+    kick = fd;
+  }
+
+  /**
+   * The running ring must have been told of the new one, and the data plane have passed a quiescent
+   * point.
+   */
+  void replaceCall(@Nullable Fd fd) {
+    close(call);
+    call = fd;
+  }
+
+  void replaceErr(@Nullable Fd fd) {
+    close(err);
+    err = fd;
+  }
+
+  private static void close(@Nullable Fd fd) {
+    if (fd != null) {
+      fd.close();
+    }
+  }
+
+  /**
+   * Makes the ring ready for the data plane. Null when it can't run; then it is broken, with a
+   * reason.
+   */
+  @Nullable Vring run(
+      FeatureSet<VirtioFeature> features,
+      GuestMemory memory,
+      BiConsumer<Vring, GuestFault> onFault) {
+    if (running != null) {
+      return running;
+    }
+    SplitVirtqueue queue = open(features, memory);
+    if (queue == null) {
+      return null;
+    }
+    if (parked && !Vring.isReceive(index)) {
+      discard(queue);
+    }
+    parked = false;
+    if (fault == null) {
+      running = new Vring(index, queue, number(kick), number(call), onFault);
+    }
+    return running;
+  }
+
+  private static int number(@Nullable Fd fd) {
+    return fd == null ? NO_FD : fd.value();
+  }
+
+  private @Nullable SplitVirtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
+    VringAddress place = address;
+    if (size == 0 || place == null) {
+      breaks("started without " + (size == 0 ? "a size" : "addresses"));
+      return null;
+    }
+    long descriptors =
+        memory.translateFrontend(place.descriptor(), SplitLayout.descriptorTableBytes(size));
+    long available =
+        memory.translateFrontend(place.available(), SplitLayout.availableRingBytes(size));
+    long used = memory.translateFrontend(place.used(), SplitLayout.usedRingBytes(size));
+    if (descriptors == 0 || available == 0 || used == 0) {
+      breaks("not wholly inside one memory region: " + describe(place));
+      misplaced = true;
+      return null;
+    }
+    // Host pages keep the alignment of the front-end's, but a region may begin anywhere.
+    if (descriptors % SplitLayout.DESCRIPTOR_ALIGNMENT != 0
+        || available % SplitLayout.AVAILABLE_ALIGNMENT != 0
+        || used % SplitLayout.USED_ALIGNMENT != 0) {
+      breaks("not aligned to 16, 2 and 4 bytes: " + describe(place));
+      misplaced = true;
+      return null;
+    }
+    return new SplitVirtqueue(
+        new SplitVirtqueue.Setup(
+            size,
+            descriptors,
+            available,
+            used,
+            base,
+            Vring.isReceive(index) ? Direction.WRITABLE : Direction.READABLE,
+            features.has(VIRTIO_F_EVENT_IDX),
+            features.has(VIRTIO_F_INDIRECT_DESC)),
+        memory);
+  }
+
+  private String describe(VringAddress place) {
+    return "descriptors 0x%x available 0x%x used 0x%x size %d"
+        .formatted(place.descriptor(), place.available(), place.used(), size);
+  }
+
+  /**
+   * What the guest sent while its transmit ring was disabled goes nowhere. At most one ringful: it
+   * may go on sending.
+   */
+  private void discard(SplitVirtqueue queue) {
+    Chains chains = new Chains();
+    int left = size;
+    try {
+      while (left > 0 && queue.peek(chains, left) > 0) {
+        left -= chains.count();
+        discarded += chains.count();
+        queue.complete(chains, chains.count());
+        chains.clear();
+      }
+      if (queue.publish()) {
+        signal(call);
+      }
+    } catch (GuestFault e) {
+      breaks(e.getMessage());
+    }
+    base = queue.lastAvailable();
+    usedIndex = queue.usedIndex();
+  }
+
+  /** The data plane has let go of the ring: keep where it stood. */
+  void rest() {
+    Vring was = running;
+    if (was != null) {
+      base = was.queue().lastAvailable();
+      usedIndex = was.queue().usedIndex();
+      calls += was.calls();
+      parked = started && !enabled;
+      running = null;
+    }
+  }
+
+  boolean isRunning(Vring vring) {
+    return running == vring;
+  }
+
+  /** Tells the running ring of the call descriptor that comes next. */
+  void announceCall(@Nullable Fd fd) {
+    if (running != null) {
+      running.replaceCallFd(number(fd));
+    }
+  }
+
+  /** Interrupts may have been lost while the descriptors changed: one too many does no harm. */
+  void callOnce() {
+    signal(call);
+  }
+
+  /** Stops the ring with a reason, until the next start or reset, and tells the front-end. */
+  void breaks(@Nullable String why) {
+    fault = why == null ? "unknown fault" : why;
+    faults++;
+    signal(err);
+  }
+
+  private static void signal(@Nullable Fd fd) {
+    if (fd != null) {
+      EventFd.signal(fd.value());
+    }
+  }
+
+  /** Closes all descriptors; the data plane has let go. */
+  void close() {
+    stop();
+    replaceErr(null);
+  }
+
+  BackendStatus.Ring status() {
+    Vring now = running;
+    return new BackendStatus.Ring(
+        index,
+        state(),
+        words(),
+        size,
+        now == null ? base : now.queue().lastAvailable(),
+        now == null ? usedIndex : now.queue().usedIndex(),
+        kick != null,
+        call != null,
+        calls + (now == null ? 0 : now.calls()),
+        faults,
+        discarded,
+        fault);
+  }
+
+  private BackendStatus.RingState state() {
+    if (fault != null) {
+      return BackendStatus.RingState.BROKEN;
+    }
+    if (running != null) {
+      return BackendStatus.RingState.RUNNING;
+    }
+    return started ? BackendStatus.RingState.DISABLED : BackendStatus.RingState.STOPPED;
+  }
+
+  private String words() {
+    return switch (state()) {
+      case BROKEN -> "ring " + index + " stopped: " + fault;
+      case RUNNING -> "ring " + index + " runs";
+      case DISABLED -> "ring " + index + " is disabled by the guest";
+      case STOPPED -> "ring " + index + " is not started";
+    };
+  }
+}

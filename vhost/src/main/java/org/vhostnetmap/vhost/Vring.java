@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.vhost;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiConsumer;
+import org.vhostnetmap.linux.EventFd;
+import org.vhostnetmap.virtqueue.GuestFault;
+import org.vhostnetmap.virtqueue.SplitVirtqueue;
+
+/**
+ * One ring while it runs; each start makes a new one. Lent to the data plane until {@link
+ * DataPlane#run} is called with a list without it.
+ */
+public final class Vring {
+  private static final int NO_FD = -1;
+
+  private final int index;
+  private final SplitVirtqueue queue;
+  private final int kickFd;
+  private final BiConsumer<Vring, GuestFault> onFault;
+  private final AtomicBoolean failed = new AtomicBoolean();
+  private final AtomicLong calls = new AtomicLong();
+  private volatile int callFd;
+
+  Vring(
+      int index,
+      SplitVirtqueue queue,
+      int kickFd,
+      int callFd,
+      BiConsumer<Vring, GuestFault> onFault) {
+    this.index = index;
+    this.queue = queue;
+    this.kickFd = kickFd;
+    this.callFd = callFd;
+    this.onFault = onFault;
+  }
+
+  /** 2i is receiveq i (device to guest), 2i + 1 is transmitq i. */
+  public int index() {
+    return index;
+  }
+
+  /** Whether the guest takes frames from this ring. */
+  public boolean isReceive() {
+    return isReceive(index);
+  }
+
+  static boolean isReceive(int index) {
+    return index % 2 == 0;
+  }
+
+  /**
+   * The ring itself; one thread at a time, and the control thread only before and after the data
+   * plane has it.
+   */
+  public SplitVirtqueue queue() {
+    return queue;
+  }
+
+  /**
+   * Readable when the guest kicked (eventfd or pipe, non-blocking), or -1: there are no kicks, the
+   * ring is polled.
+   */
+  public int kickFd() {
+    return kickFd;
+  }
+
+  /** Whether the guest can be called at all. */
+  public boolean canCall() {
+    return callFd != NO_FD;
+  }
+
+  /** Calls the guest. Any thread that has the ring. False when there is no way to. */
+  public boolean call() {
+    int fd = callFd;
+    if (fd == NO_FD || !EventFd.signal(fd)) {
+      return false;
+    }
+    calls.lazySet(calls.getPlain() + 1); // one thread at a time has the ring
+    return true;
+  }
+
+  /** How often the guest was called. */
+  public long calls() {
+    return calls.get();
+  }
+
+  /** Stops this ring: the guest broke it. Any thread; only the first fault counts. */
+  public void fail(GuestFault fault) {
+    if (failed.compareAndSet(false, true)) {
+      onFault.accept(this, fault);
+    }
+  }
+
+  void replaceCallFd(int fd) {
+    callFd = fd;
+  }
+}
