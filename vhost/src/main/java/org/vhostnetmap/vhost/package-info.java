@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// vhost-user, back-end side: front-ends come and go, rings start and stop, and somebody else moves the frames.
+/// vhost-user, back-end side: front-ends come and go, rings start and stop, and somebody else moves
+/// the frames.
 ///
 /// ```
 ///   front-end (QEMU, user-mode Linux, virtio-user)                       the guest's driver
@@ -19,7 +20,8 @@
 ///
 /// # What a ring goes through
 ///
-/// Two switches that know nothing of each other, and a ring runs when both are on and nothing is broken:
+/// Two switches that know nothing of each other, and a ring runs when both are on and nothing is
+/// broken:
 ///
 /// ```
 ///             SET_VRING_KICK                           SET_VRING_ENABLE 1, or SET_FEATURES without bit 30
@@ -31,27 +33,31 @@
 ///                           ^------- next SET_VRING_KICK, reset, reconnect ----+
 /// ```
 ///
-/// - A ring starts at SET_VRING_KICK, whether or not a kick ever comes: one may have come before, or got lost.
-/// - A disabled ring is not touched at all, not even to throw transmitted frames away as the document allows: user-mode
-///   Linux gives the ring's pages to others after SET_VRING_ENABLE 0, and never sends GET_VRING_BASE. What a guest left on a
-///   transmit ring is thrown away, and counted, when the ring is enabled again without having been started anew.
+/// - A ring starts at SET_VRING_KICK, whether or not a kick ever comes: one may have come before,
+///   or got lost.
+/// - A disabled ring is not touched at all, not even to throw transmitted frames away as the
+///   document allows: user-mode Linux gives the ring's pages to others after SET_VRING_ENABLE 0,
+///   and never sends GET_VRING_BASE. What a guest left on a transmit ring is thrown away, and
+///   counted, when the ring is enabled again without having been started anew.
 /// - SET_STATUS 0 stops all rings but keeps their indices, for QEMU 7.2 asks for them afterwards.
 /// - The used index is never told; it is read from the ring at each start.
 ///
 /// # Who owns what
 ///
-/// Who has `close()` owns, who has not borrows. A message owns its descriptors until they are taken out, and closes the
-/// rest on every path. A `Ring` owns its kick, call and err descriptors; a `MemoryTable` its mappings and their descriptors,
-/// which two tables may share while one takes the other's place; a `Session` the connection and the `Device`. The data plane
-/// borrows, through [DeviceState], and has let go of all that is not in the list when [DataPlane#run] returns. So
-/// everything is taken away in one order: rings out of the data plane, then descriptors, then memory, then the connection.
-/// A replaced call descriptor is closed after [DataPlane#quiesce].
+/// Who has `close()` owns, who has not borrows. A message owns its descriptors until they are taken
+/// out, and closes the rest on every path. A `Ring` owns its kick, call and err descriptors; a
+/// `MemoryTable` its mappings and their descriptors, which two tables may share while one takes the
+/// other's place; a `Session` the connection and the `Device`. The data plane borrows, through
+/// [DeviceState], and has let go of all that is not in the list when [DataPlane#run] returns. So
+/// everything is taken away in one order: rings out of the data plane, then descriptors, then
+/// memory, then the connection. A replaced call descriptor is closed after [DataPlane#quiesce].
 ///
 /// # Threads
 ///
-/// All in the one thread of the `EventLoop`, which never waits for a peer. From other threads: [Vring#call], [Vring#fail],
-/// the questions of [VhostUserBackend]. One session can't hold up another: a message that stays unfinished, or a reply that
-/// stays unread, for [VhostUserBackend#PATIENCE] costs its sender the connection.
+/// All in the one thread of the `EventLoop`, which never waits for a peer. From other threads:
+/// [Vring#call], [Vring#fail], the questions of [VhostUserBackend]. One session can't hold up
+/// another: a message that stays unfinished, or a reply that stays unread, for
+/// [VhostUserBackend#PATIENCE] costs its sender the connection.
 ///
 /// # What can go wrong
 ///
@@ -63,6 +69,6 @@
 /// | front-end | cuts its memory file short | prevented by a seal where the file takes one; else `InternalError` in a worker, [VhostUserBackend#ownsFaultedMemory] finds the guilty port, which drops it |
 /// | host | out of descriptors or mappings | the request is refused, other ports run on |
 ///
-/// Not served yet, and their place left clear in `Requests` and [Offer]: migration (dirty log), in-flight, post-copy, device
-/// state.
+/// Not served yet, and their place left clear in `Requests` and [Offer]: migration (dirty log),
+/// in-flight, post-copy, device state.
 package org.vhostnetmap.vhost;
