@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.EventLoop;
+
+/**
+ * All ports joined: two are a plain wire, more a learning bridge. Ports are added before {@link
+ * #start}; from then on everything here happens on the control thread, and workers only ever see
+ * finished plans.
+ */
+public final class Bridge implements AutoCloseable {
+  private static final Duration AGEING_PERIOD = Duration.ofSeconds(10);
+
+  /**
+   * How the bridge works.
+   *
+   * @param workers threads that move frames, 1 or more
+   * @param pollMicros how long a source is polled after its last frame before its worker may sleep
+   * @param ageingSeconds after which an address that was not seen is forgotten
+   */
+  public record Settings(int workers, long pollMicros, long ageingSeconds) {
+    /** One worker, 50 us of polling, 300 s of ageing as IEEE 802.1D recommends. */
+    public static final Settings DEFAULT = new Settings(1, 50, 300);
+
+    /** Refuses what makes no sense. */
+    public Settings {
+      if (workers < 1 || pollMicros < 0 || ageingSeconds < 1) {
+        throw new IllegalArgumentException("settings out of range");
+      }
+    }
+  }
+
+  private final EventLoop loop;
+  private final Settings settings;
+  private final List<Port> ports = new ArrayList<>();
+  private final List<Worker> workers = new ArrayList<>();
+  private final List<Forwarding> forwardings = new ArrayList<>();
+  private final Map<Source, Lane> lanes = new IdentityHashMap<>();
+  private final Map<Source, Integer> homes = new IdentityHashMap<>();
+  private MacTable table = new MacTable(1, 1);
+  private boolean running;
+
+  /** A bridge without ports. */
+  public Bridge(EventLoop loop, Settings settings) {
+    this.loop = loop;
+    this.settings = settings;
+  }
+
+  /** Adds a port, which the bridge will close; before {@link #start} only. */
+  public void add(Port port) {
+    if (running) {
+      throw new IllegalStateException("ports are added before the bridge starts");
+    }
+    ports.add(port);
+  }
+
+  /** Starts to move frames. */
+  public void start() throws ErrnoException {
+    table = new MacTable(ports.size(), settings.ageingSeconds);
+    for (int i = 0; i < settings.workers; i++) {
+      Forwarding forwarding = new Forwarding(List.copyOf(ports), table);
+      forwardings.add(forwarding);
+      Worker worker = new Worker("worker-" + i, settings.pollMicros * 1000, forwarding);
+      workers.add(worker);
+      worker.start();
+    }
+    running = true;
+    loop.every(AGEING_PERIOD, () -> table.age(System.nanoTime() / 1_000_000_000L));
+    portsChanged();
+  }
+
+  /**
+   * Control thread: reads the ports' sources anew; on return no worker knows a source that is gone.
+   */
+  void portsChanged() {
+    if (running) {
+      adopt(plan(), new CountDownLatch(0));
+    }
+  }
+
+  private List<List<Lane>> plan() {
+    List<List<Lane>> plans = new ArrayList<>();
+    workers.forEach(worker -> plans.add(new ArrayList<>()));
+    Map<Source, Lane> known = new IdentityHashMap<>();
+    for (int port = 0; port < ports.size(); port++) {
+      for (Source source : ports.get(port).sources()) {
+        int index = port;
+        known.put(source, lanes.computeIfAbsent(source, fresh -> new Lane(fresh, index)));
+      }
+    }
+    lanes.keySet().retainAll(known.keySet());
+    homes.keySet().retainAll(known.keySet());
+    known.forEach((source, lane) -> plans.get(home(source)).add(lane));
+    return plans;
+  }
+
+  /** A source stays with its worker; a new one goes to the worker that has the fewest. */
+  private int home(Source source) {
+    return homes.computeIfAbsent(
+        source,
+        fresh -> {
+          int best = 0;
+          for (int w = 1; w < workers.size(); w++) {
+            best = load(w) < load(best) ? w : best;
+          }
+          return best;
+        });
+  }
+
+  private long load(int worker) {
+    return homes.values().stream().filter(home -> home == worker).count();
+  }
+
+  private void adopt(List<List<Lane>> plans, CountDownLatch resume) {
+    CountDownLatch passed = new CountDownLatch(workers.size());
+    for (int w = 0; w < workers.size(); w++) {
+      workers.get(w).adopt(plans.get(w), forwardings.get(w), passed, resume);
+    }
+    Latches.await(passed, "a worker");
+  }
+
+  /** Control thread: on return every worker has passed a quiescent point since the call. */
+  void quiesce() {
+    portsChanged();
+  }
+
+  /**
+   * State and counters of everything, exact: all workers stand between two bursts meanwhile.
+   * Control thread.
+   */
+  public BridgeStatus status() {
+    CountDownLatch resume = new CountDownLatch(1);
+    if (running) {
+      adopt(plan(), resume);
+    }
+    try {
+      List<PortStatus> all = new ArrayList<>();
+      for (int port = 0; port < ports.size(); port++) {
+        all.add(ports.get(port).status(running ? table.count(port) : 0));
+      }
+      long copies = forwardings.stream().mapToLong(Forwarding::floodCopies).sum();
+      return new BridgeStatus(all, settings.workers, copies, table.moves(), table.refusals());
+    } finally {
+      resume.countDown();
+    }
+  }
+
+  /** Stops the workers, then closes the ports. Control thread, or any when the loop has ended. */
+  @Override
+  public void close() {
+    running = false;
+    workers.forEach(Worker::stop);
+    workers.clear();
+    ports.forEach(Port::close);
+  }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.virtqueue.Chains;
+
+/**
+ * Up to {@value #FRAMES} frames that a {@link Source} lends in place, as parallel arrays over one
+ * flat table of segments. Each worker has one; nothing in it outlives a round.
+ *
+ * <p>A frame begins with its Ethernet destination address; virtio-net headers are stripped. Lengths
+ * are in bytes, addresses are host addresses that the source has checked. Sets of frames are 64-bit
+ * masks: bit {@code i} is frame {@code i}.
+ */
+public final class Burst {
+  /**
+   * Frames that fit: front-ends send 32 at a time, and a used index is to be published that often
+   * (design).
+   */
+  public static final int FRAMES = 32;
+
+  /** An Ethernet header, the shortest frame. */
+  public static final int SHORTEST_FRAME = 14;
+
+  /** The longest frame: 64 KiB of IP packet behind an Ethernet header with a VLAN tag. */
+  public static final int LONGEST_FRAME = 65535 + 18;
+
+  /** Where the segments are; a guest's transmitq peeks its chains right into it. */
+  final Chains table = new Chains();
+
+  /** Host address of each frame's first segment. */
+  final long[] address = new long[FRAMES];
+
+  /** Bytes in each frame. */
+  final int[] length = new int[FRAMES];
+
+  /** Index in the table of each frame's first segment. */
+  final int[] segment = new int[FRAMES];
+
+  /** Segments of each frame, 1 or more. */
+  final int[] segments = new int[FRAMES];
+
+  /** Room for a sink of several rings to note which one each frame goes to. */
+  final int[] ring = new int[FRAMES];
+
+  /** Frames that are fit to be forwarded. */
+  long valid;
+
+  /** Why each of the others is not. */
+  final DropReason[] reason = new DropReason[FRAMES];
+
+  /** Frames in the burst, fit or not. */
+  int count;
+
+  /**
+   * Of the frames under offer: those the sink is done with, delivered or dropped. Told as it goes
+   * on.
+   */
+  long taken;
+
+  /** Forgets all frames. */
+  void clear() {
+    count = 0;
+    valid = 0;
+    table.clear();
+  }
+
+  /** Appends a frame of one segment. */
+  void append(long frameAddress, int frameLength) {
+    int i = count++;
+    table.segmentAddress[i] = frameAddress;
+    table.segmentLength[i] = frameLength;
+    set(i, i, 1, frameLength);
+  }
+
+  /** Makes frame {@code i} the given segments of the table. */
+  void set(int i, int firstSegment, int segmentCount, int frameLength) {
+    address[i] = table.segmentAddress[firstSegment];
+    segment[i] = firstSegment;
+    segments[i] = segmentCount;
+    length[i] = frameLength;
+    valid |= 1L << i;
+  }
+
+  /** Makes frame {@code i} unfit. */
+  void refuse(int i, DropReason why) {
+    reason[i] = why;
+  }
+
+  /** The frames of a mask from {@code first} on. */
+  static long from(int first) {
+    return first >= 64 ? 0 : -1L << first;
+  }
+
+  /** The first {@code n} frames. */
+  static long first(int n) {
+    return ~from(n);
+  }
+
+  /** Bytes in the frames of a mask. */
+  long bytes(long frames) {
+    long sum = 0;
+    for (long left = frames; left != 0; left &= left - 1) {
+      sum += length[Long.numberOfTrailingZeros(left)];
+    }
+    return sum;
+  }
+
+  /** Destination MAC address of a frame in the low 48 bits, the first byte on the wire lowest. */
+  long destination(int i) {
+    return head(i, 0) & MacTable.MAC_MASK;
+  }
+
+  /** Source MAC address of a frame, likewise. */
+  long source(int i) {
+    return head(i, 6) & MacTable.MAC_MASK;
+  }
+
+  /** Eight bytes at {@code offset} of a valid frame, offset at most 6. */
+  private long head(int i, int offset) {
+    if (table.segmentLength[segment[i]] >= SHORTEST_FRAME) {
+      return Memory.getLong(address[i] + offset);
+    }
+    return gather(i, offset, 8);
+  }
+
+  /**
+   * Up to eight bytes at any offset of a frame, gathered from its segments, the first byte lowest.
+   */
+  long gather(int i, int offset, int bytes) {
+    long value = 0;
+    int from = offset;
+    int got = 0;
+    for (int s = segment[i]; s < segment[i] + segments[i] && got < bytes; s++) {
+      int have = table.segmentLength[s];
+      while (from < have && got < bytes) {
+        value |= (long) Memory.getUnsignedByte(table.segmentAddress[s] + from++) << 8 * got++;
+      }
+      from -= Math.min(from, have);
+    }
+    return value;
+  }
+
+  /** Copies a frame to one place: the only copy it gets. */
+  void copyTo(int i, long to) {
+    if (segments[i] == 1) {
+      Memory.copy(address[i], to, length[i]);
+      return;
+    }
+    long at = to;
+    for (int s = segment[i]; s < segment[i] + segments[i]; s++) {
+      int part = table.segmentLength[s];
+      Memory.copy(table.segmentAddress[s], at, part);
+      at += part;
+    }
+  }
+}

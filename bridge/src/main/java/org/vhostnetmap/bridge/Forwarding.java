@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.List;
+
+/**
+ * Decides where the frames of a burst go and offers them there. Two ports are a plain wire and look
+ * nothing up; more are a learning bridge. One object per thread that forwards.
+ */
+final class Forwarding {
+  /**
+   * How long frames wait in their source for room in the only sink (back-pressure), counted from
+   * when that sink last took any. A sender slows down meanwhile; a guest that is stopped costs no
+   * more than this once.
+   */
+  private static final long PATIENCE_NANOS = 10_000_000;
+
+  private static final long NANOS_PER_SECOND = 1_000_000_000;
+
+  private final List<Port> ports;
+  private final Sink[] sinks;
+  private final MacTable table;
+  private final long[] unicast; // frames for each port
+  private final int[] targets; // ports with any
+  private int targetCount;
+  private final int[] touched; // ports to flush
+  private final boolean[] isTouched;
+  private int touchedCount;
+  private long floodCopies;
+
+  Forwarding(List<Port> ports, MacTable table) {
+    this.ports = ports;
+    this.table = table;
+    sinks = ports.stream().map(Port::sink).toArray(Sink[]::new);
+    unicast = new long[sinks.length];
+    targets = new int[sinks.length];
+    touched = new int[sinks.length];
+    isTouched = new boolean[sinks.length];
+  }
+
+  /** Copies made beyond the first of each flooded frame. */
+  long floodCopies() {
+    return floodCopies;
+  }
+
+  /**
+   * Offers all valid frames of a burst.
+   *
+   * @param now {@code System.nanoTime}
+   * @return how many frames from the first on are settled; the others stay in the source
+   */
+  int forward(Lane lane, Burst burst, long now) {
+    if (sinks.length == 2) {
+      return wire(lane, burst, now);
+    }
+    bridge(lane.port, burst, now / NANOS_PER_SECOND);
+    return burst.count;
+  }
+
+  private int wire(Lane lane, Burst burst, long now) {
+    int to = 1 - lane.port;
+    long left = burst.valid == 0 ? 0 : offer(lane.port, to, burst, burst.valid);
+    if (left == 0) {
+      lane.fullSince = 0;
+      return burst.count;
+    }
+    if (lane.fullSince == 0 || burst.taken != 0) {
+      lane.fullSince = now;
+    }
+    if (now - lane.fullSince < PATIENCE_NANOS) {
+      return Long.numberOfTrailingZeros(left);
+    }
+    sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
+    return burst.count;
+  }
+
+  private void bridge(int from, Burst burst, long nowSeconds) {
+    long flood = sort(from, burst, nowSeconds);
+    if (flood != 0) {
+      floodCopies += (long) Long.bitCount(flood) * (sinks.length - 2);
+      for (int to = 0; to < sinks.length; to++) {
+        if (to != from) {
+          aim(to, flood);
+        }
+      }
+    }
+    for (int t = 0; t < targetCount; t++) {
+      int to = targets[t];
+      long frames = unicast[to];
+      unicast[to] = 0;
+      long left = offer(from, to, burst, frames);
+      if (left != 0) {
+        sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
+      }
+    }
+    targetCount = 0;
+  }
+
+  private void aim(int to, long frames) {
+    if (unicast[to] == 0) {
+      targets[targetCount++] = to;
+    }
+    unicast[to] |= frames;
+  }
+
+  /**
+   * Learns the sources, sorts unicast frames by port, and returns the frames for everybody else.
+   */
+  private long sort(int from, Burst burst, long nowSeconds) {
+    long flood = 0;
+    long lastSource = -1;
+    long lastDestination = -1;
+    int lastPort = -1;
+    for (long left = burst.valid; left != 0; left &= left - 1) {
+      int i = Long.numberOfTrailingZeros(left);
+      long source = burst.source(i);
+      if (source != lastSource) {
+        table.learn(source, from, nowSeconds);
+        lastSource = source;
+      }
+      long destination = burst.destination(i);
+      if (destination != lastDestination) {
+        lastDestination = destination;
+        lastPort = MacTable.isGroup(destination) ? -1 : table.lookup(destination);
+      }
+      if (lastPort == from || sinks.length < 2) {
+        burst.valid &= ~(1L << i);
+        burst.refuse(i, sinks.length < 2 ? DropReason.NO_OTHER_PORT : DropReason.SAME_PORT);
+      } else if (lastPort < 0) {
+        flood |= 1L << i;
+      } else {
+        aim(lastPort, 1L << i);
+      }
+    }
+    return flood;
+  }
+
+  /**
+   * Offers frames to one sink. When a page of either side vanishes under the copy, the frames that
+   * were left are settled as dropped, and whoever took the page away is let go of; when the page
+   * came back meanwhile, that is all there is to do.
+   */
+  private long offer(int from, int to, Burst burst, long frames) {
+    touch(to);
+    burst.taken = 0;
+    try {
+      return sinks[to].offer(burst, frames);
+    } catch (InternalError vanished) {
+      blame();
+      sinks[to].drop(DropReason.MEMORY_VANISHED, Long.bitCount(frames & ~burst.taken));
+      return 0;
+    }
+  }
+
+  /** Lets go of every front-end whose memory has vanished; false when there is none. */
+  boolean blame() {
+    boolean any = false;
+    for (Port port : ports) {
+      if (port.memoryVanished()) {
+        port.abandonMemory();
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  /** The name of a port, for the log. */
+  String portName(int port) {
+    return ports.get(port).name();
+  }
+
+  private void touch(int to) {
+    if (!isTouched[to]) {
+      isTouched[to] = true;
+      touched[touchedCount++] = to;
+    }
+  }
+
+  /** Lets every sink that was offered frames notify its other side. */
+  void flush() {
+    for (int t = 0; t < touchedCount; t++) {
+      isTouched[touched[t]] = false;
+      sinks[touched[t]].flush();
+    }
+    touchedCount = 0;
+  }
+}

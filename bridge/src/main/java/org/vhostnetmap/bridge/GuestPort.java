@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.vhost.BackendStatus;
+import org.vhostnetmap.vhost.DataPlane;
+import org.vhostnetmap.vhost.DeviceState;
+import org.vhostnetmap.vhost.VhostUserBackend;
+import org.vhostnetmap.vhost.Vring;
+import org.vhostnetmap.vhost.feature.VirtioFeature;
+
+/**
+ * A guest's network card: the data plane of one vhost-user back-end. Its counters live as long as
+ * the port; its rings come and go with the front-end and the driver.
+ */
+public final class GuestPort extends Port implements DataPlane {
+  private final Bridge bridge;
+  private final QueueCounters[] transmitCounters;
+  private final QueueCounters[] receiveCounters;
+  private final QueueCounters portCounters = new QueueCounters("rx", false);
+  private final QueueCounters announceCounters = new QueueCounters("announce", true);
+  private final GuestSink sink = new GuestSink(portCounters);
+  private final AnnounceSource announcements = new AnnounceSource(announceCounters);
+  private List<GuestTransmit> transmits = List.of();
+  private List<GuestReceive> receives = List.of();
+  private volatile @Nullable VhostUserBackend backend;
+
+  /**
+   * A port of up to {@code queuePairs} queue pairs; {@link #attach} makes it speak to front-ends.
+   */
+  public GuestPort(String name, Bridge bridge, int queuePairs) throws ErrnoException {
+    super(name);
+    this.bridge = bridge;
+    transmitCounters = new QueueCounters[queuePairs];
+    receiveCounters = new QueueCounters[queuePairs];
+    for (int pair = 0; pair < queuePairs; pair++) {
+      receiveCounters[pair] = new QueueCounters("rx" + pair, false);
+      transmitCounters[pair] = new QueueCounters("tx" + pair, true);
+    }
+  }
+
+  /** Gives the port the back-end whose data plane it is, and with it the duty to close it. */
+  public void attach(VhostUserBackend newBackend) {
+    backend = newBackend;
+  }
+
+  @Override
+  public void run(DeviceState state) {
+    boolean mergeable = state.features().has(VirtioFeature.VIRTIO_NET_F_MRG_RXBUF);
+    List<GuestTransmit> nextTransmits = new ArrayList<>();
+    List<GuestReceive> nextReceives = new ArrayList<>();
+    for (Vring vring : state.rings()) {
+      int pair = vring.index() / 2;
+      if (vring.index() % 2 == 0) {
+        nextReceives.add(
+            find(receives, known -> known.vring() == vring)
+                .orElseGet(
+                    () ->
+                        new GuestReceive(
+                            vring, state.headerLength(), mergeable, receiveCounters[pair])));
+      } else {
+        nextTransmits.add(
+            find(transmits, known -> known.vring() == vring)
+                .orElseGet(
+                    () -> new GuestTransmit(vring, state.headerLength(), transmitCounters[pair])));
+      }
+    }
+    transmits = List.copyOf(nextTransmits);
+    receives = List.copyOf(nextReceives);
+    sink.use(receives);
+    bridge.portsChanged();
+  }
+
+  private static <T> Optional<T> find(List<T> list, Predicate<T> wanted) {
+    return list.stream().filter(wanted).findFirst();
+  }
+
+  @Override
+  public void quiesce() {
+    bridge.quiesce();
+  }
+
+  @Override
+  public void announce(long macAddress48) {
+    announcements.announce(macAddress48);
+  }
+
+  @Override
+  List<Source> sources() {
+    List<Source> sources = new ArrayList<>(transmits);
+    sources.add(announcements);
+    return sources;
+  }
+
+  @Override
+  Sink sink() {
+    return sink;
+  }
+
+  @Override
+  boolean memoryVanished() {
+    VhostUserBackend known = backend;
+    return known != null && known.ownsFaultedMemory();
+  }
+
+  @Override
+  void abandonMemory() {
+    VhostUserBackend known = backend;
+    if (known != null) {
+      known.memoryVanished();
+    }
+  }
+
+  @Override
+  PortStatus status(int macAddresses) {
+    VhostUserBackend known = backend;
+    List<QueueStatus> queues = new ArrayList<>();
+    for (int pair = 0; pair < receiveCounters.length; pair++) {
+      queues.add(receiveCounters[pair].status());
+      queues.add(transmitCounters[pair].status());
+    }
+    addIfUsed(queues, portCounters);
+    addIfUsed(queues, announceCounters);
+    Optional<BackendStatus> vhost = Optional.ofNullable(known).map(VhostUserBackend::status);
+    String state = vhost.map(BackendStatus::text).orElse("not attached");
+    return new PortStatus(name(), "vhost", state, macAddresses, queues, vhost);
+  }
+
+  private static void addIfUsed(List<QueueStatus> queues, QueueCounters counters) {
+    QueueStatus status = counters.status();
+    if (status.frames() + status.dropped() > 0) {
+      queues.add(status);
+    }
+  }
+
+  @Override
+  public void close() {
+    VhostUserBackend known = backend;
+    if (known != null) {
+      known.close();
+    }
+    announcements.close();
+  }
+}

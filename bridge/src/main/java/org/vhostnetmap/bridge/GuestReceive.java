@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.concurrent.locks.ReentrantLock;
+import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.vhost.NetHeader;
+import org.vhostnetmap.vhost.Vring;
+import org.vhostnetmap.virtqueue.Chains;
+import org.vhostnetmap.virtqueue.GuestFault;
+import org.vhostnetmap.virtqueue.SplitVirtqueue;
+
+/**
+ * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts an empty virtio-net header before
+ * each frame and spreads a frame over several buffers when the driver negotiated
+ * VIRTIO_NET_F_MRG_RXBUF.
+ */
+final class GuestReceive implements Sink {
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Vring vring;
+  private final SplitVirtqueue queue;
+  private final int headerLength;
+  private final boolean mergeable;
+  private final QueueCounters counters;
+  private final Chains chains = new Chains();
+  private final FrameScatter scatter;
+  private boolean callWanted;
+  private boolean faulted;
+
+  GuestReceive(Vring vring, int headerLength, boolean mergeable, QueueCounters counters) {
+    this.vring = vring;
+    this.queue = vring.queue();
+    this.headerLength = headerLength;
+    this.mergeable = mergeable;
+    this.counters = counters;
+    this.scatter = new FrameScatter(headerLength);
+    // The driver kicks when it adds buffers; frames that find none are dropped or wait for the next
+    // round, so we never ask.
+    queue.refuseKicks();
+  }
+
+  Vring vring() {
+    return vring;
+  }
+
+  @Override
+  public long offer(Burst burst, long frames) {
+    lock.lock();
+    try {
+      if (faulted) {
+        return dropAll(burst, frames);
+      }
+      long left = fill(burst, frames);
+      callWanted |= queue.publish();
+      return left;
+    } catch (GuestFault fault) {
+      faulted = true;
+      vring.fail(fault);
+      return dropAll(burst, frames & ~burst.taken);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private long dropAll(Burst burst, long frames) {
+    counters.drop(DropReason.NOT_READY, Long.bitCount(frames));
+    burst.taken |= frames;
+    return 0;
+  }
+
+  /** Rounds of: peek as many chains as there are frames, fill them, complete them. */
+  private long fill(Burst burst, long frames) throws GuestFault {
+    long left = frames;
+    while (left != 0) {
+      chains.clear();
+      if (queue.peek(chains, Long.bitCount(left)) == 0) {
+        return left;
+      }
+      long before = left;
+      int filled = 0;
+      long bytes = 0;
+      int delivered = 0;
+      while (left != 0 && filled < chains.count()) {
+        int i = Long.numberOfTrailingZeros(left);
+        int used = fits(burst, i, filled) ? write(burst, i, filled) : writeSlowly(burst, i, filled);
+        if (used == NO_ROOM) {
+          break;
+        }
+        if (used > 0) {
+          delivered++;
+          bytes += burst.length[i];
+        }
+        filled += used;
+        left &= left - 1;
+      }
+      queue.complete(chains, filled);
+      counters.frames += delivered;
+      counters.bytes += bytes;
+      burst.taken |= before & ~left;
+      if (left == before) {
+        return left;
+      }
+    }
+    return 0;
+  }
+
+  private static final int NO_ROOM = -1;
+
+  private boolean fits(Burst burst, int i, int chain) {
+    int segment = chains.firstSegment[chain];
+    return burst.segments[i] == 1
+        && chains.firstSegment[chain + 1] == segment + 1
+        && chains.segmentLength[segment] >= headerLength + burst.length[i];
+  }
+
+  /** One segment to one segment. Header and data are written together: they share a cache line. */
+  private int write(Burst burst, int i, int chain) {
+    long to = chains.segmentAddress[chains.firstSegment[chain]];
+    // All fields zero but num_buffers, which is 1 without mergeable buffers too (virtio 1.3,
+    // 5.1.6.4.1).
+    Memory.putLong(to, 0);
+    if (headerLength == NetHeader.LENGTH) {
+      Memory.putInt(to + NetHeader.CSUM_OFFSET, 1 << 16);
+    } else {
+      Memory.putShort(to + NetHeader.CSUM_OFFSET, 0);
+    }
+    int length = burst.length[i];
+    Memory.copy(burst.address[i], to + headerLength, length);
+    chains.written[chain] = headerLength + length;
+    return 1;
+  }
+
+  /**
+   * Any segments to any segments, over as many chains as it takes.
+   *
+   * @return chains used; 0 when the frame was dropped; NO_ROOM when it has to wait for more
+   */
+  private int writeSlowly(Burst burst, int i, int chain) throws GuestFault {
+    long needed = (long) headerLength + burst.length[i];
+    long room = 0;
+    int used = 0;
+    while (room < needed) {
+      if (used > 0 && !mergeable) {
+        counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
+        return 0;
+      }
+      if (chain + used == chains.count() && queue.peek(chains, 1) == 0) {
+        return noRoom(chain);
+      }
+      room += chains.length[chain + used];
+      used++;
+    }
+    scatter.write(burst, i, chains, chain, used);
+    return used;
+  }
+
+  /** When even an empty table of chains does not hold the frame, it never will. */
+  private int noRoom(int chain) {
+    if (chain == 0 && chains.count() == Math.min(queue.size(), Chains.CHAINS)) {
+      counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
+      return 0;
+    }
+    return NO_ROOM;
+  }
+
+  @Override
+  public void drop(DropReason reason, long count) {
+    lock.lock();
+    try {
+      counters.drop(reason, count);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public DropReason fullReason() {
+    return DropReason.NO_BUFFERS;
+  }
+
+  @Override
+  public void flush() {
+    lock.lock();
+    try {
+      if (callWanted) {
+        callWanted = false;
+        if (vring.call()) {
+          counters.notifications++;
+        }
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+}

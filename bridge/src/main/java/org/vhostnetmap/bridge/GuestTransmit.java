@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import org.vhostnetmap.linux.EventFd;
+import org.vhostnetmap.vhost.Vring;
+import org.vhostnetmap.virtqueue.Chains;
+import org.vhostnetmap.virtqueue.GuestFault;
+import org.vhostnetmap.virtqueue.SplitVirtqueue;
+
+/** A guest's transmitq as a source: virtio 1.3, 5.1.6.2. Strips the virtio-net header. */
+final class GuestTransmit implements Source {
+  /** How long a ring without a kick fd may be left alone: it has to be polled. */
+  private static final long POLLED_RING_REST_NANOS = 100_000;
+
+  private final Vring vring;
+  private final SplitVirtqueue queue;
+  private final int headerLength;
+  private final QueueCounters counters;
+  private boolean faulted;
+
+  GuestTransmit(Vring vring, int headerLength, QueueCounters counters) {
+    this.vring = vring;
+    this.queue = vring.queue();
+    this.headerLength = headerLength;
+    this.counters = counters;
+  }
+
+  Vring vring() {
+    return vring;
+  }
+
+  @Override
+  public void peek(Burst burst) {
+    if (faulted) {
+      return;
+    }
+    try {
+      burst.count = queue.peek(burst.table, Burst.FRAMES);
+    } catch (GuestFault fault) {
+      fail(fault);
+      return;
+    }
+    Chains chains = burst.table;
+    for (int i = 0; i < burst.count; i++) {
+      int first = chains.firstSegment[i];
+      int segments = chains.firstSegment[i + 1] - first;
+      long frame = chains.length[i] - headerLength;
+      if (segments > 0
+          && chains.segmentLength[first] > headerLength
+          && frame >= Burst.SHORTEST_FRAME
+          && frame <= Burst.LONGEST_FRAME) {
+        chains.segmentAddress[first] += headerLength;
+        chains.segmentLength[first] -= headerLength;
+        burst.set(i, first, segments, (int) frame);
+      } else {
+        stripSlowly(burst, i, first, frame);
+      }
+    }
+  }
+
+  /** The header is alone in its descriptors, or split over several, or the frame is unfit. */
+  private void stripSlowly(Burst burst, int i, int firstSegment, long frame) {
+    if (frame < Burst.SHORTEST_FRAME || frame > Burst.LONGEST_FRAME) {
+      burst.length[i] = Math.clamp(frame, 0, Integer.MAX_VALUE);
+      burst.refuse(i, frame < Burst.SHORTEST_FRAME ? DropReason.TOO_SHORT : DropReason.TOO_LONG);
+      return;
+    }
+    Chains chains = burst.table;
+    int first = firstSegment;
+    int left = headerLength;
+    while (left >= chains.segmentLength[first]) {
+      left -= chains.segmentLength[first++];
+    }
+    chains.segmentAddress[first] += left;
+    chains.segmentLength[first] -= left;
+    burst.set(i, first, chains.firstSegment[i + 1] - first, (int) frame);
+  }
+
+  private void fail(GuestFault fault) {
+    faulted = true;
+    vring.fail(fault);
+  }
+
+  @Override
+  public void count(Burst burst, int count) {
+    counters.count(burst, count);
+  }
+
+  @Override
+  public void advance(Burst burst, int count) {
+    // virtio 1.3, 2.7.8.2: the device wrote nothing, so each used length is the 0 the table was
+    // made with.
+    queue.complete(burst.table, count);
+    if (queue.publish() && vring.call()) {
+      counters.notifications++;
+    }
+  }
+
+  @Override
+  public int readyFd() {
+    return vring.kickFd();
+  }
+
+  @Override
+  public long rest() {
+    if (faulted) {
+      return UNTIL_READY;
+    }
+    try {
+      if (queue.wantKicks()) {
+        queue.refuseKicks();
+        return 0;
+      }
+    } catch (GuestFault fault) {
+      fail(fault);
+    }
+    return vring.kickFd() >= 0 ? UNTIL_READY : POLLED_RING_REST_NANOS;
+  }
+
+  @Override
+  public void wake() {
+    if (vring.kickFd() >= 0) {
+      EventFd.drain(vring.kickFd());
+    }
+    if (!faulted) {
+      queue.refuseKicks();
+    }
+  }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+/**
+ * One source on its worker, with what the worker remembers of it. Belongs to the worker's thread.
+ */
+final class Lane {
+  final Source source;
+
+  /** Index of the source's port in the bridge. */
+  final int port;
+
+  /** When frames last moved, in nanoseconds of {@code System.nanoTime}. */
+  long lastMoved;
+
+  /** Since when the one sink of a wire has had no room; 0 = it has. */
+  long fullSince;
+
+  /** Whether notifications are armed and the lane is not polled. */
+  boolean resting;
+
+  /** When a resting lane is to be polled all the same; {@link Long#MAX_VALUE} for never. */
+  long wakeAt = Long.MAX_VALUE;
+
+  /** Memory faults in a row that nobody could be blamed for. */
+  int strikes;
+
+  /** Out of use for good. */
+  boolean retired;
+
+  Lane(Source source, int port) {
+    this.source = source;
+    this.port = port;
+  }
+}

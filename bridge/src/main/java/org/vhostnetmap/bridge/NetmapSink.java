@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.concurrent.locks.ReentrantLock;
+import org.vhostnetmap.netmap.NetmapAbi;
+import org.vhostnetmap.netmap.NetmapRing;
+import org.vhostnetmap.netmap.RingSync;
+
+/** A netmap transmit ring as a sink: copies each frame into as many slots as it takes. */
+final class NetmapSink implements Sink {
+  private final ReentrantLock lock = new ReentrantLock();
+  private final NetmapRing ring;
+  private final RingSync sync;
+  private final QueueCounters counters;
+  private final FrameCursor cursor = new FrameCursor();
+  private boolean dirty;
+
+  NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters) {
+    this.ring = ring;
+    this.sync = sync;
+    this.counters = counters;
+  }
+
+  @Override
+  public long offer(Burst burst, long frames) {
+    lock.lock();
+    try {
+      int space = ring.space();
+      if (space < ring.slots() / 2) {
+        sync.sync();
+        space = ring.space();
+      }
+      return fill(burst, frames, space);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private long fill(Burst burst, long frames, int space) {
+    int bufferBytes = ring.bufferBytes();
+    int slot = ring.head();
+    int room = space;
+    long left = frames;
+    int delivered = 0;
+    long bytes = 0;
+    while (left != 0) {
+      int i = Long.numberOfTrailingZeros(left);
+      int length = burst.length[i];
+      int needed = length <= bufferBytes ? 1 : (length + bufferBytes - 1) / bufferBytes;
+      if (needed > room) {
+        break;
+      }
+      if (needed == 1) {
+        burst.copyTo(i, buffer(slot));
+        ring.set(slot, length, 0);
+      } else {
+        spread(burst, i, slot, length);
+      }
+      slot = ring.after(slot, needed);
+      room -= needed;
+      delivered++;
+      bytes += length;
+      left &= left - 1;
+    }
+    if (delivered > 0) {
+      ring.advanceTo(slot);
+      dirty = true;
+      counters.frames += delivered;
+      counters.bytes += bytes;
+      burst.taken |= frames & ~left;
+    }
+    return left;
+  }
+
+  private long buffer(int slot) {
+    long buffer = ring.buffer(slot);
+    if (buffer == 0) {
+      throw new IllegalStateException("slot " + slot + " of a netmap ring names no buffer");
+    }
+    return buffer;
+  }
+
+  private void spread(Burst burst, int i, int firstSlot, int length) {
+    cursor.start(burst, i);
+    int slot = firstSlot;
+    for (int left = length; left > 0; slot = ring.after(slot, 1)) {
+      int part = Math.min(left, ring.bufferBytes());
+      cursor.copy(burst, buffer(slot), part);
+      left -= part;
+      ring.set(slot, part, left > 0 ? NetmapAbi.NS_MOREFRAG : 0);
+    }
+  }
+
+  @Override
+  public void drop(DropReason reason, long count) {
+    lock.lock();
+    try {
+      counters.drop(reason, count);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public DropReason fullReason() {
+    return DropReason.QUEUE_FULL;
+  }
+
+  @Override
+  public void flush() {
+    lock.lock();
+    try {
+      if (dirty) {
+        dirty = false;
+        sync.sync();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.List;
+import java.util.Optional;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.netmap.NetmapAbi;
+import org.vhostnetmap.netmap.RingMemory;
+
+/**
+ * A port that forgets: copies each frame into a netmap ring as a NIC's sink would, and gives the
+ * slots back at once. What it costs is what the way to a real ring costs.
+ */
+public final class NullPort extends Port {
+  private static final int SLOTS = 1024;
+
+  private final RingMemory memory = newRing();
+  private final QueueCounters counters = new QueueCounters("out", false);
+  private final NetmapSink sink = new NetmapSink(memory.ring(), memory::giveAll, counters);
+
+  /** Fails when there is no memory. */
+  public NullPort(String name) throws ErrnoException {
+    super(name);
+  }
+
+  private static RingMemory newRing() throws ErrnoException {
+    return new RingMemory(SLOTS, NetmapAbi.DEFAULT_BUFFER_BYTES);
+  }
+
+  @Override
+  List<Source> sources() {
+    return List.of();
+  }
+
+  @Override
+  Sink sink() {
+    return sink;
+  }
+
+  @Override
+  PortStatus status(int macAddresses) {
+    return new PortStatus(
+        name(),
+        "null",
+        "forgets every frame",
+        macAddresses,
+        List.of(counters.status()),
+        Optional.empty());
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+  }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.List;
+import java.util.Optional;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.netmap.NetmapAbi;
+import org.vhostnetmap.netmap.NetmapRing;
+import org.vhostnetmap.netmap.RingMemory;
+
+/**
+ * A port that sends: lends the same UDP frames from a netmap ring again and again, as fast as they
+ * are taken or at a given rate, and forgets what it is sent.
+ */
+public final class PktgenPort extends Port {
+  private static final int SLOTS = 1024;
+  private static final long NANOS = 1_000_000_000L;
+
+  private final RingMemory memory = newRing();
+  private final QueueCounters in = new QueueCounters("in", true);
+  private final QueueCounters out = new QueueCounters("out", false);
+  private final RingMemory forgotten = newRing();
+  private final NetmapSink sink = new NetmapSink(forgotten.ring(), forgotten::giveAll, out);
+  private final long rate;
+  private final int length;
+  private final Generator generator;
+
+  /**
+   * A generator of frames.
+   *
+   * @param length bytes of each frame without the frame check sequence, 60 to 2048
+   * @param rate frames a second, 0 for as many as are taken
+   */
+  public PktgenPort(String name, int length, long rate) throws ErrnoException {
+    super(name);
+    this.rate = rate;
+    this.length = length;
+    generator = new Generator();
+    fillBuffers();
+  }
+
+  private static RingMemory newRing() throws ErrnoException {
+    return new RingMemory(SLOTS, NetmapAbi.DEFAULT_BUFFER_BYTES);
+  }
+
+  /** The ring gives out slots by the clock when there is a rate. */
+  private final class Generator extends NetmapSource {
+    private long started;
+
+    Generator() {
+      super(memory.ring(), () -> {}, in);
+    }
+
+    @Override
+    public void peek(Burst burst) {
+      give();
+      super.peek(burst);
+    }
+
+    private void give() {
+      if (rate == 0) {
+        memory.giveAll();
+        return;
+      }
+      long now = System.nanoTime();
+      if (started == 0) {
+        started = now;
+      }
+      long due = (long) ((double) (now - started) * rate / NANOS);
+      long owed = Math.clamp(due - in.frames, 0, SLOTS - 1L);
+      memory.give((int) (in.frames % SLOTS), (int) owed);
+    }
+
+    @Override
+    public int readyFd() {
+      return -1;
+    }
+
+    @Override
+    public long rest() {
+      return rate == 0 ? 0 : Math.max(NANOS / rate, 50_000);
+    }
+
+    @Override
+    public void wake() {}
+  }
+
+  /**
+   * Ethernet, IPv4 and UDP from 198.18.0.1 to 198.18.0.2, the benchmark network of RFC 2544, port 9
+   * (discard).
+   */
+  private void fillBuffers() {
+    byte[] frame = new byte[length];
+    byte[] head = {
+      2,
+      0,
+      0,
+      0,
+      0,
+      2,
+      2,
+      0,
+      0,
+      0,
+      0,
+      1,
+      8,
+      0,
+      0x45,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0x40,
+      0,
+      64,
+      17,
+      0,
+      0,
+      (byte) 198,
+      18,
+      0,
+      1,
+      (byte) 198,
+      18,
+      0,
+      2,
+      0,
+      9,
+      0,
+      9,
+      0,
+      0,
+      0,
+      0
+    };
+    System.arraycopy(head, 0, frame, 0, head.length);
+    putShort(frame, 16, length - 14);
+    putShort(frame, 38, length - 34);
+    putShort(frame, 24, headerChecksum(frame));
+    NetmapRing ring = memory.ring();
+    for (int slot = 0; slot < SLOTS; slot++) {
+      Memory.copyFromArray(frame, 0, ring.buffer(slot), length);
+      ring.set(slot, length, 0);
+    }
+  }
+
+  private static void putShort(byte[] frame, int at, int value) {
+    frame[at] = (byte) (value >>> 8);
+    frame[at + 1] = (byte) value;
+  }
+
+  private static int headerChecksum(byte[] frame) {
+    int sum = 0;
+    for (int at = 14; at < 34; at += 2) {
+      sum += (frame[at] & 0xff) << 8 | frame[at + 1] & 0xff;
+    }
+    sum = (sum & 0xffff) + (sum >>> 16);
+    return ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+  }
+
+  @Override
+  List<Source> sources() {
+    return List.of(generator);
+  }
+
+  @Override
+  Sink sink() {
+    return sink;
+  }
+
+  @Override
+  PortStatus status(int macAddresses) {
+    String state =
+        "sends frames of " + length + " bytes" + (rate == 0 ? "" : ", " + rate + " a second");
+    return new PortStatus(
+        name(),
+        "pktgen",
+        state,
+        macAddresses,
+        List.of(in.status(), out.status()),
+        Optional.empty());
+  }
+
+  @Override
+  public void close() {
+    memory.close();
+    forgotten.close();
+  }
+}

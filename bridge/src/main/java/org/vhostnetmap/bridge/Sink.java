@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+/**
+ * Where frames go: a guest's receiveqs, a TAP, a netmap transmit ring. Any worker may call, one at
+ * a time: each implementation has a lock of its own, taken once per burst.
+ */
+interface Sink {
+  /**
+   * Copies frames out of the burst, in order. What the sink itself has to drop it counts. {@code
+   * burst.taken} is zeroed by the caller and grows as frames are done with, so that it holds even
+   * when a vanished page ends the call early.
+   *
+   * @param frames a mask of valid frames, not empty
+   * @return the frames there was no room for: always the last ones of the mask
+   */
+  long offer(Burst burst, long frames);
+
+  /** Counts frames that were not taken as dropped. */
+  void drop(DropReason reason, long count);
+
+  /** Why frames find no room in this sink. */
+  DropReason fullReason();
+
+  /** Notifies the other side of what was offered since the last time, if it wants to know. */
+  void flush();
+}

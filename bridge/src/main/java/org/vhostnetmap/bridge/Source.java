@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+/**
+ * Where frames come from: a guest's transmitq, a TAP, a netmap receive ring. Owned by one worker,
+ * which calls everything but the constructor; lends its frames in place and consumes them only in
+ * {@link #advance}.
+ */
+interface Source {
+  /** What {@link #rest} answers when only the file descriptor can bring news. */
+  long UNTIL_READY = Long.MAX_VALUE;
+
+  /**
+   * Fills the cleared burst with the frames that come next, consuming none: the same ones again
+   * until advance.
+   */
+  void peek(Burst burst);
+
+  /**
+   * Counts the first {@code count} frames of the burst as received, and the unfit ones among them
+   * as dropped.
+   */
+  void count(Burst burst, int count);
+
+  /** Consumes the first {@code count} frames of the burst and shows that to the other side. */
+  void advance(Burst burst, int count);
+
+  /** The file descriptor that becomes readable when there is something to peek, or -1. */
+  int readyFd();
+
+  /**
+   * Prepares to be left alone: asks for notifications, then looks once more.
+   *
+   * @return 0 when there is something to do already; else for how many nanoseconds it may be left
+   *     alone
+   */
+  long rest();
+
+  /** Ends the rest: notifications are not wanted any more. */
+  void wake();
+}

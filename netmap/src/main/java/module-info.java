@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** The netmap API. Knows nothing of virtio. */
+@org.jspecify.annotations.NullMarked
+module org.vhostnetmap.netmap {
+  requires static transitive org.jspecify;
+  requires transitive org.vhostnetmap.linux;
+
+  exports org.vhostnetmap.netmap;
+}
