@@ -38,17 +38,19 @@ final class DescriptorWalk {
   }
 
   /**
-   * Appends the chain at {@code head} to {@code chains}. False when the segments that are left
-   * don't suffice for it but an empty table would.
+   * Appends the chain at {@code head}, whose first descriptor was read already, to {@code chains}.
+   * False when the segments that are left don't suffice for it but an empty table would.
    */
-  boolean append(Chains chains, long descriptorTable, int size, int head) throws GuestFault {
+  boolean append(
+      Chains chains, long descriptorTable, int size, int head, long firstAddress, long firstWord)
+      throws GuestFault {
     chainStart = chains.firstSegment[chains.count];
     segment = chainStart;
     empty = chains.empty;
     firstWritable = -1;
     total = 0;
     try {
-      walkTable(chains, descriptorTable, size, head);
+      walkTable(chains, descriptorTable, size, head, firstAddress, firstWord);
     } catch (NoRoom noRoom) {
       if (chains.count == 0) {
         throw new GuestFault(Reason.CHAIN_SIZE, "at " + head);
@@ -69,12 +71,13 @@ final class DescriptorWalk {
     return region;
   }
 
-  private void walkTable(Chains chains, long table, int size, int head) throws GuestFault, NoRoom {
+  private void walkTable(
+      Chains chains, long table, int size, int head, long firstAddress, long firstWord)
+      throws GuestFault, NoRoom {
+    long address = firstAddress;
+    long word = firstWord;
     int index = head;
     for (int budget = size; budget > 0; budget--) {
-      long descriptor = table + (long) DESCRIPTOR_BYTES * index;
-      long address = Memory.getLong(descriptor);
-      long word = Memory.getLong(descriptor + 8);
       if ((word & VIRTQ_DESC_F_INDIRECT) != 0) {
         // virtio 1.3, 2.7.5.3.1: never both INDIRECT and NEXT. (INDIRECT at the end of a chain is
         // allowed, 2.7.5.3.2.)
@@ -89,6 +92,9 @@ final class DescriptorWalk {
         return;
       }
       index = next(word, size);
+      long descriptor = table + (long) DESCRIPTOR_BYTES * index;
+      address = Memory.getLong(descriptor);
+      word = Memory.getLong(descriptor + 8);
     }
     throw new GuestFault(Reason.DESCRIPTOR_LOOP, "at " + head);
   }

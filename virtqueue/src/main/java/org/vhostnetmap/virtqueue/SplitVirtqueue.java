@@ -169,53 +169,56 @@ public final class SplitVirtqueue {
   }
 
   private boolean append(Chains chains, int head) throws GuestFault {
-    int chain = chains.count;
-    if (head < size) {
-      long descriptor = descriptorTable + (long) DESCRIPTOR_BYTES * head;
-      long address = Memory.getLong(descriptor);
-      long word = Memory.getLong(descriptor + 8);
-      long length = word & 0xffffffffL;
-      long offset = address - cachedGuest;
-      int segment = chains.firstSegment[chain];
-      if ((word & wrongDirection) == rightDirection
-          && length != 0
-          && offset >= 0
-          && offset < cachedSize
-          && length <= cachedSize - offset
-          && length <= 1 << 30
-          && segment < Chains.SEGMENTS) {
-        chains.segmentAddress[segment] = cachedHost + offset;
-        chains.segmentLength[segment] = (int) length;
-        chains.head[chain] = head;
-        chains.length[chain] = length;
-        chains.firstSegment[chain + 1] = segment + 1;
-        chains.firstWritable[chain] = segment + 1;
-        chains.count = chain + 1;
-        return true;
-      }
+    if (head >= size) {
+      return refuse(chains, new GuestFault(Reason.HEAD_INDEX, Integer.toString(head)));
     }
-    return appendSlowly(chains, head);
+    int chain = chains.count;
+    long descriptor = descriptorTable + (long) DESCRIPTOR_BYTES * head;
+    long address = Memory.getLong(descriptor);
+    long word = Memory.getLong(descriptor + 8);
+    long length = word & 0xffffffffL;
+    long offset = address - cachedGuest;
+    int segment = chains.firstSegment[chain];
+    if ((word & wrongDirection) == rightDirection
+        && length != 0
+        && offset >= 0
+        && offset < cachedSize
+        && length <= cachedSize - offset
+        && length <= 1 << 30
+        && segment < Chains.SEGMENTS) {
+      chains.segmentAddress[segment] = cachedHost + offset;
+      chains.segmentLength[segment] = (int) length;
+      chains.head[chain] = head;
+      chains.length[chain] = length;
+      chains.firstSegment[chain + 1] = segment + 1;
+      chains.firstWritable[chain] = segment + 1;
+      chains.count = chain + 1;
+      return true;
+    }
+    return appendSlowly(chains, head, address, word);
   }
 
   /**
-   * A chain of several descriptors, in another region, or a bad one. A fault waits until the good
-   * ones are consumed.
+   * A chain of several descriptors, in another region, or a bad one. The first descriptor comes as
+   * it was read: a second read might see another.
    */
-  private boolean appendSlowly(Chains chains, int head) throws GuestFault {
+  private boolean appendSlowly(Chains chains, int head, long address, long word) throws GuestFault {
     try {
-      if (head >= size) {
-        throw new GuestFault(Reason.HEAD_INDEX, Integer.toString(head));
-      }
-      boolean fits = walk.append(chains, descriptorTable, size, head);
+      boolean fits = walk.append(chains, descriptorTable, size, head, address, word);
       cache(walk.lastRegion());
       return fits;
     } catch (GuestFault fault) {
-      if (chains.count > 0) {
-        return false;
-      }
-      faults++;
-      throw fault;
+      return refuse(chains, fault);
     }
+  }
+
+  /** A fault waits until the good chains before it are consumed. */
+  private boolean refuse(Chains chains, GuestFault fault) throws GuestFault {
+    if (chains.count > 0) {
+      return false;
+    }
+    faults++;
+    throw fault;
   }
 
   private void cache(GuestMemory.@Nullable Region region) {
