@@ -57,7 +57,7 @@ final class AnnounceSource implements Source {
     Memory.fill(frame, 6, 0xff);
     Memory.copyFromArray(RARP, 0, frame + 12, RARP.length);
     for (int b = 0; b < 6; b++) {
-      int value = (int) (macAddress48 >>> 40 - 8 * b);
+      int value = (int) (macAddress48 >>> (40 - 8 * b));
       Memory.putByte(frame + 6 + b, value);
       Memory.putByte(frame + SENDER + b, value);
       Memory.putByte(frame + TARGET + b, value);

@@ -3,7 +3,7 @@ package org.vhostnetmap.bridge;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
@@ -42,8 +42,8 @@ public final class Bridge implements AutoCloseable {
   private final List<Port> ports = new ArrayList<>();
   private final List<Worker> workers = new ArrayList<>();
   private final List<Forwarding> forwardings = new ArrayList<>();
-  private final Map<Source, Lane> lanes = new IdentityHashMap<>();
-  private final Map<Source, Integer> homes = new IdentityHashMap<>();
+  private final Map<Source, Lane> lanes = new LinkedHashMap<>();
+  private final Map<Source, Integer> homes = new LinkedHashMap<>();
   private MacTable table = new MacTable(1, 1);
   private boolean running;
 
@@ -88,7 +88,7 @@ public final class Bridge implements AutoCloseable {
   private List<List<Lane>> plan() {
     List<List<Lane>> plans = new ArrayList<>();
     workers.forEach(worker -> plans.add(new ArrayList<>()));
-    Map<Source, Lane> known = new IdentityHashMap<>();
+    Map<Source, Lane> known = new LinkedHashMap<>();
     for (int port = 0; port < ports.size(); port++) {
       for (Source source : ports.get(port).sources()) {
         int index = port;

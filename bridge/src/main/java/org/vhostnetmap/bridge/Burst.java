@@ -12,18 +12,18 @@ import org.vhostnetmap.virtqueue.Chains;
  * are in bytes, addresses are host addresses that the source has checked. Sets of frames are 64-bit
  * masks: bit {@code i} is frame {@code i}.
  */
-public final class Burst {
+final class Burst {
   /**
    * Frames that fit: front-ends send 32 at a time, and a used index is to be published that often
    * (design).
    */
-  public static final int FRAMES = 32;
+  static final int FRAMES = 32;
 
   /** An Ethernet header, the shortest frame. */
-  public static final int SHORTEST_FRAME = 14;
+  static final int SHORTEST_FRAME = 14;
 
   /** The longest frame: 64 KiB of IP packet behind an Ethernet header with a VLAN tag. */
-  public static final int LONGEST_FRAME = 65535 + 18;
+  static final int LONGEST_FRAME = 65535 + 18;
 
   /** Where the segments are; a guest's transmitq peeks its chains right into it. */
   final Chains table = new Chains();
@@ -89,7 +89,7 @@ public final class Burst {
 
   /** The frames of a mask from {@code first} on. */
   static long from(int first) {
-    return first >= 64 ? 0 : -1L << first;
+    return first >= 64 ? 0 : (-1L << first);
   }
 
   /** The first {@code n} frames. */
@@ -134,7 +134,7 @@ public final class Burst {
     for (int s = segment[i]; s < segment[i] + segments[i] && got < bytes; s++) {
       int have = table.segmentLength[s];
       while (from < have && got < bytes) {
-        value |= (long) Memory.getUnsignedByte(table.segmentAddress[s] + from++) << 8 * got++;
+        value |= (long) Memory.getUnsignedByte(table.segmentAddress[s] + from++) << (8 * got++);
       }
       from -= Math.min(from, have);
     }

@@ -59,7 +59,7 @@ final class Forwarding {
 
   private int wire(Lane lane, Burst burst, long now) {
     int to = 1 - lane.port;
-    long left = burst.valid == 0 ? 0 : offer(lane.port, to, burst, burst.valid);
+    long left = burst.valid == 0 ? 0 : offer(to, burst, burst.valid);
     if (left == 0) {
       lane.fullSince = 0;
       return burst.count;
@@ -88,7 +88,7 @@ final class Forwarding {
       int to = targets[t];
       long frames = unicast[to];
       unicast[to] = 0;
-      long left = offer(from, to, burst, frames);
+      long left = offer(to, burst, frames);
       if (left != 0) {
         sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
       }
@@ -140,7 +140,7 @@ final class Forwarding {
    * were left are settled as dropped, and whoever took the page away is let go of; when the page
    * came back meanwhile, that is all there is to do.
    */
-  private long offer(int from, int to, Burst burst, long frames) {
+  private long offer(int to, Burst burst, long frames) {
     touch(to);
     burst.taken = 0;
     try {

@@ -91,7 +91,7 @@ final class MacTable {
     }
     Entries table = entries;
     int place = table.find(mac);
-    long entry = mac | (port + 1L) << 48;
+    long entry = mac | ((port + 1L) << 48);
     if (table.entry[place] == entry) {
       table.seen[place] = nowSeconds;
     } else {
@@ -121,7 +121,7 @@ final class MacTable {
     }
     learned[port]++;
     table.seen[place] = nowSeconds;
-    table.entry[place] = mac | (port + 1L) << 48;
+    table.entry[place] = mac | ((port + 1L) << 48);
   }
 
   /**

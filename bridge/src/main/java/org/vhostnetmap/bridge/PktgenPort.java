@@ -155,7 +155,7 @@ public final class PktgenPort extends Port {
   private static int headerChecksum(byte[] frame) {
     int sum = 0;
     for (int at = 14; at < 34; at += 2) {
-      sum += (frame[at] & 0xff) << 8 | frame[at + 1] & 0xff;
+      sum += ((frame[at] & 0xff) << 8) + (frame[at + 1] & 0xff);
     }
     sum = (sum & 0xffff) + (sum >>> 16);
     return ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;

@@ -9,6 +9,7 @@ import java.util.Map;
  * worker that owns the source, or whoever holds the sink's lock); read after a quiescent point,
  * which makes it exact.
  */
+@SuppressWarnings("EnumOrdinal") // an array of counters by reason: never stored, never sent
 public final class QueueCounters {
   private final String queue;
   private final boolean source;
