@@ -28,8 +28,6 @@ public enum DropReason {
   SAME_PORT("the destination is on the same port"),
   /** There is no other port. */
   NO_OTHER_PORT("there is no other port"),
-  /** Left on a transmit ring while it was disabled (vhost-user, ring states). */
-  DISABLED("left on a disabled ring"),
   /** The port's memory vanished under the frame. */
   MEMORY_VANISHED("the port's memory vanished");
 
