@@ -12,12 +12,28 @@ fi
 MAVEN_OPTS="${MAVEN_OPTS-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED"
 export MAVEN_OPTS
 
+# Prints each test that the reports newer than file $1 call skipped, with its reason, which Maven keeps to itself.
+print_skipped() {
+  find . -path '*/target/*-reports/TEST-*.xml' -newer "$1" -exec awk '
+    /<testcase / {
+      test = $0; sub(/.* classname="/, "", test); sub(/".*/, "", test); sub(/.*[.]/, "", test)
+      name = $0; sub(/.*<testcase name="/, "", name); sub(/".*/, "", name)
+    }
+    /<skipped/ {
+      reason = $0; sub(/.*message="/, "", reason); sub(/.*CDATA\[/, "", reason)
+      sub(/.*Assumption failed: /, "", reason); sub(/["\]].*/, "", reason)
+      print "skipped: " test "." name ": " reason
+    }' {} +
+}
+
 run_maven() {
   maven_log=$(mktemp) || return 73
+  maven_start=$(mktemp) || return 73
   maven_code=0
   mvn -B -ntp "$@" >"$maven_log" 2>&1 || maven_code=$?
   grep -E '^\[(WARNING|ERROR)\]|^    \(see |^  Did you mean|Tests run:.*[0-9]$' "$maven_log" |
     grep -vE '^\[(WARNING|ERROR)\] *$' | awk '!seen[$0]++' || true
-  rm -f "$maven_log"
+  print_skipped "$maven_start"
+  rm -f "$maven_log" "$maven_start"
   return "$maven_code"
 }
