@@ -143,6 +143,20 @@ public final class FrontendWire implements AutoCloseable {
     return epoll.await(millis) > 0;
   }
 
+  /** Throws away what has come so far; EOFException when the back-end hung up. */
+  public void discardInput() throws IOException {
+    byte[] waste = new byte[4096];
+    List<Fd> fds = new ArrayList<>();
+    int got;
+    do {
+      got = connection.receive(waste, 0, waste.length, fds);
+    } while (got > 0);
+    fds.forEach(Fd::close);
+    if (got < 0) {
+      throw new EOFException("the back-end hung up");
+    }
+  }
+
   /**
    * Waits until the back-end hangs up; throws away what it still said. False after five seconds.
    */
