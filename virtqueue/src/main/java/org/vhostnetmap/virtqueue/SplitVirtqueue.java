@@ -15,8 +15,9 @@ import org.vhostnetmap.virtqueue.GuestFault.Reason;
 
 /**
  * The device's side of one split virtqueue (virtio 1.3, 2.7). Looks ahead with {@link #peek},
- * consumes with {@link #complete}, shows the driver with {@link #publish}. One thread at a time;
- * fields change last, so an {@code InternalError} (the memory vanished) leaves the queue as it was.
+ * consumes with {@link #complete}, shows the driver with {@link #publish}. One thread at a time.
+ * After an {@code InternalError} because its memory vanished a queue is of no more use: compiled
+ * code may have run on.
  */
 public final class SplitVirtqueue {
   /**
@@ -173,7 +174,9 @@ public final class SplitVirtqueue {
       return refuse(chains, new GuestFault(Reason.HEAD_INDEX, Integer.toString(head)));
     }
     int chain = chains.count;
-    long descriptor = descriptorTable + (long) DESCRIPTOR_BYTES * head;
+    // Masked although checked: a load from a page that vanished leaves garbage in all 64 bits of a
+    // register which C2 takes for 16 bits, and then check and address may see different bits of it.
+    long descriptor = descriptorTable + (long) DESCRIPTOR_BYTES * (head & mask);
     long address = Memory.getLong(descriptor);
     long word = Memory.getLong(descriptor + 8);
     long length = word & 0xffffffffL;

@@ -25,8 +25,8 @@
 /// two into the third.
 ///
 /// **Looking ahead.** `peek` may be called again and again; only `complete` consumes, and it can't
-/// be undone. So a frame that finds no room stays where it was, and a fault in the middle of a
-/// burst (a vanished page, say) leaves a ring as if the burst had not begun.
+/// be undone. So a frame that finds no room stays where it was, and a burst that is given up in the
+/// middle leaves a ring as if it had not begun.
 ///
 /// **Memory order.** virtio 1.3, 2.7.13: the available index is loaded with acquire before the
 /// entries it covers; the used index is published after the entries it covers; a full fence stands
@@ -36,6 +36,10 @@
 ///
 /// **What can go wrong.** A guest that breaks the rules of its ring raises
 /// [org.vhostnetmap.virtqueue.GuestFault], with a reason: the ring is out of use until the next
-/// reset; nothing else is. A page that vanishes raises `InternalError` out of any method here;
-/// fields change last, so state stays consistent.
+/// reset; nothing else is. A page that vanishes raises `InternalError` out of any method here, or,
+/// when compiled code made the access, a moment later: `complete` and `publish` may have counted
+/// what memory never showed, and `peek` may raise a fault over the garbage that it got (seen with
+/// both compilers). So a queue over memory that vanished is thrown away and a new one takes over
+/// the ring, as after a reconnect. A queue over other memory that was merely at work when the error
+/// arrived stays right: it repeats its burst.
 package org.vhostnetmap.virtqueue;
