@@ -9,8 +9,12 @@ import org.vhostnetmap.linux.Memory;
  * time; borrows the memory.
  */
 public final class NetmapRing {
+  /** What a slot's 16-bit length can say. */
+  private static final int LONGEST = 65535;
+
   private final long ring;
   private final int slots;
+  private final int stride;
   private final int bufferBytes;
   private final long buffer0;
   private final long buffers;
@@ -27,22 +31,33 @@ public final class NetmapRing {
    *     region
    */
   public NetmapRing(long ring, long region, long regionBytes) {
-    this.ring = ring;
-    slots = (int) Memory.getUnsignedInt(ring + NetmapAbi.RING_NUM_SLOTS);
-    bufferBytes = (int) Memory.getUnsignedInt(ring + NetmapAbi.RING_BUF_SIZE);
-    buffer0 = ring + Memory.getLong(ring + NetmapAbi.RING_BUF_OFS);
     long end = region + regionBytes;
-    if (slots < 2
-        || slots > 1 << 20
-        || ring + NetmapAbi.RING_BYTES + (long) NetmapAbi.SLOT_BYTES * slots > end) {
-      throw new IllegalArgumentException(
-          "a netmap ring of " + slots + " slots does not fit its region");
+    if (ring % Long.BYTES != 0
+        || ring < region
+        || ring > end
+        || end - ring < NetmapAbi.RING_BYTES + 2L * NetmapAbi.SLOT_BYTES) {
+      throw new IllegalArgumentException("a netmap ring does not lie in its region");
     }
-    if (bufferBytes < 64 || bufferBytes > 1 << 16 || buffer0 < region || buffer0 >= end) {
+    this.ring = ring;
+    long slotCount = Memory.getUnsignedInt(ring + NetmapAbi.RING_NUM_SLOTS);
+    if (slotCount < 2
+        || slotCount > 1 << 20
+        || NetmapAbi.RING_BYTES + NetmapAbi.SLOT_BYTES * slotCount > end - ring) {
       throw new IllegalArgumentException(
-          "netmap buffers of " + bufferBytes + " bytes do not fit their region");
+          "a netmap ring of " + slotCount + " slots does not fit its region");
     }
-    buffers = (end - buffer0) / bufferBytes;
+    slots = (int) slotCount;
+    long bytes = Memory.getUnsignedInt(ring + NetmapAbi.RING_BUF_SIZE);
+    long offset = Memory.getLong(ring + NetmapAbi.RING_BUF_OFS);
+    // Compared as distances: ring + offset might wrap around.
+    if (bytes < 64 || bytes > 1 << 16 || offset < region - ring || offset >= end - ring) {
+      throw new IllegalArgumentException(
+          "netmap buffers of " + bytes + " bytes do not fit their region");
+    }
+    stride = (int) bytes;
+    bufferBytes = Math.min(stride, LONGEST);
+    buffer0 = ring + offset;
+    buffers = (end - buffer0) / stride;
     head = (int) (Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD) % slots);
   }
 
@@ -51,7 +66,7 @@ public final class NetmapRing {
     return slots;
   }
 
-  /** Bytes of each buffer. */
+  /** Bytes that fit into a buffer and its slot's length. */
   public int bufferBytes() {
     return bufferBytes;
   }
@@ -81,7 +96,7 @@ public final class NetmapRing {
   /** Host address of a slot's buffer, or 0 when its buf_idx names none. */
   public long buffer(int slot) {
     long index = Memory.getUnsignedInt(slotAddress(slot) + NetmapAbi.SLOT_BUF_IDX);
-    return index >= NetmapAbi.FIRST_BUFFER && index < buffers ? buffer0 + index * bufferBytes : 0;
+    return index >= NetmapAbi.FIRST_BUFFER && index < buffers ? buffer0 + index * stride : 0;
   }
 
   /** Bytes of the frame in a slot, cut to the buffer's size. */

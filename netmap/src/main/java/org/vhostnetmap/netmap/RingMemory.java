@@ -22,6 +22,9 @@ public final class RingMemory implements AutoCloseable {
    * @throws ErrnoException when there is no memory
    */
   public RingMemory(int slots, int bufferBytes) throws ErrnoException {
+    if (slots < 2 || bufferBytes < 1) {
+      throw new IllegalArgumentException(slots + " slots of " + bufferBytes + " bytes");
+    }
     this.slots = slots;
     long ringBytes = roundUp(NetmapAbi.RING_BYTES + (long) NetmapAbi.SLOT_BYTES * slots, 4096);
     long buffers = (long) slots + NetmapAbi.FIRST_BUFFER;
