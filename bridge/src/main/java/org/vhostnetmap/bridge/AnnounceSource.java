@@ -98,6 +98,11 @@ final class AnnounceSource implements Source {
   }
 
   @Override
+  public boolean isBusy() {
+    return false;
+  }
+
+  @Override
   public void wake() {
     EventFd.drain(ready.value());
   }

@@ -115,7 +115,9 @@ public final class Bridge implements AutoCloseable {
   }
 
   private long load(int worker) {
-    return homes.values().stream().filter(home -> home == worker).count();
+    return homes.entrySet().stream()
+        .filter(home -> home.getValue() == worker && home.getKey().isBusy())
+        .count();
   }
 
   private void adopt(List<List<Lane>> plans, CountDownLatch resume) {

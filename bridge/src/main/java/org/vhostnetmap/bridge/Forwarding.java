@@ -75,6 +75,7 @@ final class Forwarding {
   }
 
   private void bridge(int from, Burst burst, long nowSeconds) {
+    forgetTargets();
     long flood = sort(from, burst, nowSeconds);
     if (flood != 0) {
       floodCopies += (long) Long.bitCount(flood) * (sinks.length - 2);
@@ -92,6 +93,14 @@ final class Forwarding {
       if (left != 0) {
         sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
       }
+    }
+    targetCount = 0;
+  }
+
+  /** A burst whose sorting ended early (a vanished page) leaves targets behind. */
+  private void forgetTargets() {
+    for (int t = 0; t < targetCount; t++) {
+      unicast[targets[t]] = 0;
     }
     targetCount = 0;
   }

@@ -71,9 +71,12 @@ public final class GuestPort extends Port implements DataPlane {
       }
     }
     transmits = List.copyOf(nextTransmits);
+    List<GuestReceive> before = receives;
     receives = List.copyOf(nextReceives);
     sink.use(receives);
     bridge.portsChanged();
+    // A worker that was between an offer and its flush no longer saw the ring.
+    before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::flush);
   }
 
   private static <T> Optional<T> find(List<T> list, Predicate<T> wanted) {

@@ -54,6 +54,7 @@ final class GuestReceive implements Sink {
       return left;
     } catch (GuestFault fault) {
       faulted = true;
+      callWanted |= queue.publish(); // what was delivered before
       vring.fail(fault);
       return dropAll(burst, frames & ~burst.taken);
     } finally {
@@ -140,11 +141,10 @@ final class GuestReceive implements Sink {
     int used = 0;
     while (room < needed) {
       if (used > 0 && !mergeable) {
-        counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
-        return 0;
+        return tooSmall(burst, i);
       }
       if (chain + used == chains.count() && queue.peek(chains, 1) == 0) {
-        return noRoom(chain);
+        return noRoom(burst, i, chain);
       }
       room += chains.length[chain + used];
       used++;
@@ -154,12 +154,16 @@ final class GuestReceive implements Sink {
   }
 
   /** When even an empty table of chains does not hold the frame, it never will. */
-  private int noRoom(int chain) {
-    if (chain == 0 && chains.count() == Math.min(queue.size(), Chains.CHAINS)) {
-      counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
-      return 0;
-    }
-    return NO_ROOM;
+  private int noRoom(Burst burst, int i, int chain) {
+    boolean never = chain == 0 && chains.count() == Math.min(queue.size(), Chains.CHAINS);
+    return never ? tooSmall(burst, i) : NO_ROOM;
+  }
+
+  /** Told at once: if a page vanishes later in this round, the frame must not be dropped twice. */
+  private int tooSmall(Burst burst, int i) {
+    counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
+    burst.taken |= 1L << i;
+    return 0;
   }
 
   @Override

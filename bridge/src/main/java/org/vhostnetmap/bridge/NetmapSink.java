@@ -47,19 +47,18 @@ final class NetmapSink implements Sink {
       int i = Long.numberOfTrailingZeros(left);
       int length = burst.length[i];
       int needed = length <= bufferBytes ? 1 : (length + bufferBytes - 1) / bufferBytes;
-      if (needed > room) {
+      if (needed > room && needed < ring.slots()) {
         break;
       }
-      if (needed == 1) {
-        burst.copyTo(i, buffer(slot));
-        ring.set(slot, length, 0);
+      if (needed <= room && spread(burst, i, slot, length)) {
+        slot = ring.after(slot, needed);
+        room -= needed;
+        delivered++;
+        bytes += length;
       } else {
-        spread(burst, i, slot, length);
+        counters.drop(needed > room ? DropReason.TOO_LONG : DropReason.HOST_REFUSED, 1);
+        burst.taken |= 1L << i;
       }
-      slot = ring.after(slot, needed);
-      room -= needed;
-      delivered++;
-      bytes += length;
       left &= left - 1;
     }
     if (delivered > 0) {
@@ -72,23 +71,32 @@ final class NetmapSink implements Sink {
     return left;
   }
 
-  private long buffer(int slot) {
-    long buffer = ring.buffer(slot);
-    if (buffer == 0) {
-      throw new IllegalStateException("slot " + slot + " of a netmap ring names no buffer");
+  /**
+   * Fills as many slots as a frame takes; false when one of them names no buffer, because somebody
+   * scribbled over it.
+   */
+  private boolean spread(Burst burst, int i, int firstSlot, int length) {
+    if (length <= ring.bufferBytes()) {
+      long buffer = ring.buffer(firstSlot);
+      if (buffer != 0) {
+        burst.copyTo(i, buffer);
+        ring.set(firstSlot, length, 0);
+      }
+      return buffer != 0;
     }
-    return buffer;
-  }
-
-  private void spread(Burst burst, int i, int firstSlot, int length) {
     cursor.start(burst, i);
     int slot = firstSlot;
     for (int left = length; left > 0; slot = ring.after(slot, 1)) {
       int part = Math.min(left, ring.bufferBytes());
-      cursor.copy(burst, buffer(slot), part);
+      long buffer = ring.buffer(slot);
+      if (buffer == 0) {
+        return false;
+      }
+      cursor.copy(burst, buffer, part);
       left -= part;
       ring.set(slot, part, left > 0 ? NetmapAbi.NS_MOREFRAG : 0);
     }
+    return true;
   }
 
   @Override

@@ -36,33 +36,47 @@ abstract class NetmapSource implements Source {
     }
   }
 
-  /** Lends the frame that begins {@code at} slots after head; 0 when its end has not come yet. */
+  /**
+   * Lends the frame that begins {@code at} slots after head; 0 when its end has not come yet, or
+   * the table has no room for it behind others. A frame that fills the whole ring has no end that
+   * could still come.
+   */
   private int lend(Burst burst, int at, int space) {
-    int first = burst.count == 0 ? 0 : burst.segment[burst.count - 1] + slots[burst.count - 1];
-    int length = 0;
+    int first = burst.count == 0 ? 0 : burst.segment[burst.count - 1] + segments(burst);
+    int room = burst.table.segmentAddress.length - first;
+    long length = 0;
     boolean bad = false;
     for (int n = 0; n < space; n++) {
       int slot = ring.after(ring.head(), at + n);
       long buffer = ring.buffer(slot);
       int part = ring.length(slot);
-      bad |= buffer == 0 || part == 0 || first + n >= burst.table.segmentAddress.length;
-      if (!bad) {
+      length += part;
+      bad |= buffer == 0 || part == 0;
+      if (n < room) {
         burst.table.segmentAddress[first + n] = buffer;
         burst.table.segmentLength[first + n] = part;
+      } else if (burst.count > 0) {
+        return 0;
       }
-      length += part;
-      if ((ring.flags(slot) & NetmapAbi.NS_MOREFRAG) == 0) {
-        finish(burst, first, n + 1, length, bad);
+      boolean last = (ring.flags(slot) & NetmapAbi.NS_MOREFRAG) == 0;
+      if (last || n == ring.slots() - 2) {
+        finish(burst, first, n + 1, length, bad || !last || n >= room);
         return n + 1;
       }
     }
     return 0;
   }
 
-  private static void finish(Burst burst, int first, int segments, int length, boolean bad) {
+  /** Segments that the last frame takes in the table; one that is refused takes none. */
+  private int segments(Burst burst) {
+    int last = burst.count - 1;
+    return (burst.valid >>> last & 1) == 0 ? 0 : slots[last];
+  }
+
+  private static void finish(Burst burst, int first, int segments, long length, boolean bad) {
     int i = burst.count++;
     burst.segment[i] = first;
-    burst.length[i] = length;
+    burst.length[i] = (int) Math.min(length, Integer.MAX_VALUE);
     if (bad) {
       burst.refuse(i, DropReason.HOST_REFUSED);
     } else if (length < Burst.SHORTEST_FRAME) {
@@ -70,7 +84,7 @@ abstract class NetmapSource implements Source {
     } else if (length > Burst.LONGEST_FRAME) {
       burst.refuse(i, DropReason.TOO_LONG);
     } else {
-      burst.set(i, first, segments, length);
+      burst.set(i, first, segments, (int) length);
     }
   }
 

@@ -34,6 +34,10 @@ public final class PktgenPort extends Port {
    */
   public PktgenPort(String name, int length, long rate) throws ErrnoException {
     super(name);
+    if (length < 60 || length > NetmapAbi.DEFAULT_BUFFER_BYTES || rate < 0) {
+      throw new IllegalArgumentException(
+          "frames of 60 to 2048 bytes, not " + length + ", at a rate of 0 or more");
+    }
     this.rate = rate;
     this.length = length;
     generator = new Generator();

@@ -36,6 +36,11 @@ interface Source {
    */
   long rest();
 
+  /** Whether frames come often enough to count when sources are spread over workers. */
+  default boolean isBusy() {
+    return true;
+  }
+
   /** Ends the rest: notifications are not wanted any more. */
   void wake();
 }

@@ -92,28 +92,30 @@ final class Worker implements Runnable {
   @Override
   public void run() {
     while (!stopped) {
-      Plan plan = next;
-      if (plan != null) {
-        next = null;
-        change(plan);
-      }
-      long now = System.nanoTime();
-      for (Lane lane : lanes) {
-        if (!lane.resting) {
-          visit(lane, now);
-        }
-      }
-      if (resting == lanes.length) {
-        sleep(now);
-      } else if (resting > 0 && now - lastWatch > WATCH_NANOS) {
-        lastWatch = now;
-        wakeReady(epoll.await(0));
-        wakeTimed(now);
+      try {
+        round();
+      } catch (InternalError late) {
+        // HotSpot may report a vanished page as late as at the next safepoint, outside any visit.
+        forwarding.blame();
       }
     }
-    Plan plan = next;
-    if (plan != null) {
-      change(plan);
+    changePlan();
+  }
+
+  private void round() {
+    changePlan();
+    long now = System.nanoTime();
+    for (Lane lane : lanes) {
+      if (!lane.resting) {
+        visit(lane, now);
+      }
+    }
+    if (resting == lanes.length) {
+      sleep(now);
+    } else if (resting > 0 && now - lastWatch > WATCH_NANOS) {
+      lastWatch = now;
+      wakeReady(epoll.await(0));
+      wakeTimed(now);
     }
   }
 
@@ -139,12 +141,15 @@ final class Worker implements Runnable {
     if (burst.count == 0) {
       return false;
     }
-    int settled = forwarding.forward(lane, burst, now);
-    if (settled > 0) {
-      lane.source.count(burst, settled);
-      lane.source.advance(burst, settled);
+    try {
+      int settled = forwarding.forward(lane, burst, now);
+      if (settled > 0) {
+        lane.source.count(burst, settled);
+        lane.source.advance(burst, settled);
+      }
+    } finally {
+      forwarding.flush(); // also when this source failed: the sinks' guests wait for their calls
     }
-    forwarding.flush();
     return true;
   }
 
@@ -235,7 +240,12 @@ final class Worker implements Runnable {
     }
   }
 
-  private void change(Plan plan) {
+  /** Takes over the next plan, if there is one. Until passed, it may be done again from the top. */
+  private void changePlan() {
+    Plan plan = next;
+    if (plan == null) {
+      return;
+    }
     for (Lane lane : lanes) {
       if (lane.source.readyFd() >= 0) {
         epoll.remove(lane.source.readyFd());
@@ -251,6 +261,7 @@ final class Worker implements Runnable {
       timed += lane.wakeAt != Long.MAX_VALUE ? 1 : 0;
       watch(lane, i);
     }
+    next = null; // the control thread makes no other before all have passed
     plan.passed.countDown();
     Latches.await(plan.resume, "the control thread");
   }
