@@ -3,8 +3,10 @@
 # To be sourced: finds a JDK of release 25 or later and sets JAVA_HOME and PATH; else tells what to install and exits 69.
 # JAVA_HOME wins when it fits; else the newest found. No java is started: the `release` file of each JDK tells its number.
 
-# Prints the feature release (25) of the JDK at $1, nothing where there is none with a compiler.
+# Sets jdk_found to the feature release (25) of the JDK at $1, to 0 where there is none with a compiler. Forks nothing: the
+# launcher of the program comes by here at every start.
 jdk_release() {
+  jdk_found=0
   [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 0
   while IFS= read -r jdk_line; do
     case $jdk_line in
@@ -12,7 +14,7 @@ jdk_release() {
       JAVA_VERSION=\"*)
         jdk_line=${jdk_line#JAVA_VERSION=\"}
         jdk_line=${jdk_line%%[!0-9]*}
-        echo "$jdk_line"
+        jdk_found=${jdk_line:-0}
         return 0
         ;;
     esac
@@ -21,15 +23,15 @@ jdk_release() {
 
 find_jdk() {
   if [ -n "${JAVA_HOME-}" ]; then
-    jdk_found=$(jdk_release "$JAVA_HOME")
-    [ "${jdk_found:-0}" -ge 25 ] && return 0
+    jdk_release "$JAVA_HOME"
+    [ "$jdk_found" -ge 25 ] && return 0
   fi
   jdk_best=24
   jdk_home=
   for jdk_candidate in /usr/lib/jvm/* /opt/* /opt/java/* /usr/java/* /usr/local/* \
     "${HOME-}"/.sdkman/candidates/java/* "${HOME-}"/.jdks/*; do
-    jdk_found=$(jdk_release "$jdk_candidate")
-    if [ "${jdk_found:-0}" -gt "$jdk_best" ]; then
+    jdk_release "$jdk_candidate"
+    if [ "$jdk_found" -gt "$jdk_best" ]; then
       jdk_best=$jdk_found
       jdk_home=$jdk_candidate
     fi

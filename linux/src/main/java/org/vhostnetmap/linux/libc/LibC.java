@@ -79,6 +79,10 @@ public interface LibC {
   /** man 2 accept4. */
   int accept4(int fd, long address, long addressLength, int flags);
 
+  /** man 2 sendto. */
+  long sendto(
+      int fd, @In byte[] message, long length, int flags, @In byte[] address, int addressLength);
+
   /** man 2 getsockopt. */
   int getsockopt(int fd, int level, int option, @Out byte[] value, @In @Out int[] length);
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.daemon;
+
+/** What {@code --help} prints. */
+final class HelpText {
+  private HelpText() {}
+
+  static final String TEXT =
+      """
+      vhost-netmap: gives virtual machines a network, as a vhost-user back-end for virtio-net.
+
+      Usage:  vhost-netmap [options] PORT...
+              vhost-netmap status [--json] [--control PATH]
+              vhost-netmap example libvirt|qemu [--socket-path PATH]
+
+      Every PORT joins one learning bridge; two PORTs are a plain wire. A PORT is
+        vhost:PATH[,connect][,queues=N][,announce][,mtu]
+                      a guest, by vhost-user over the unix socket PATH. We listen and QEMU connects
+                      (chardev ...,reconnect=1); with connect, QEMU listens (chardev ...,server=on).
+                      queues: queue pairs, 1 to 8 (1). announce, mtu: offer that feature
+                      (mtu for QEMU's host_mtu=).
+                      A comma in PATH is written twice.
+        tap:NAME      the host's network stack, by a TAP device (made if it is not there)
+        null:         takes every frame and forgets it
+        pktgen:[len=N][,rate=N]
+                      sends frames of N bytes (64), N per second (as many as are taken)
+
+      Options:
+        --socket-path=PATH    the same as vhost:PATH
+        --fd=N                a guest on a socket this process inherited, listening or connected
+        --socket-mode=MODE    permissions of the sockets made here, octal (0600)
+        --socket-group=GROUP  their group
+        --workers=N           threads that move frames (as many as fit the ports and the CPUs)
+        --poll-us=N           how long an idle worker polls before it sleeps, in microseconds (50)
+        --log-level=LEVEL     error, warning, info or debug (info); debug shows each message
+        --control=PATH        control socket ($XDG_RUNTIME_DIR/vhost-netmap/PID.sock, for root
+                              /run/vhost-netmap/PID.sock, else /tmp/vhost-netmap-UID/PID.sock)
+        --print-capabilities  a JSON object for management programs
+        --help, --version
+
+      Examples:
+        A guest on the host's network stack:
+          vhost-netmap vhost:/tmp/vm0.sock tap:tap0
+        and the guest's side (share=on matters: we see the guest's memory through it):
+          qemu-system-x86_64 ... \\
+            -object memory-backend-memfd,id=mem,size=512M,share=on -numa node,memdev=mem \\
+            -chardev socket,id=c0,path=/tmp/vm0.sock,reconnect=1 \\
+            -netdev vhost-user,id=n0,chardev=c0 -device virtio-net-pci,netdev=n0
+        Two guests and the host on one bridge, four queue pairs for the first:
+          vhost-netmap vhost:/tmp/vm0.sock,queues=4 vhost:/tmp/vm1.sock tap:tap0
+        How fast can this guest receive?
+          vhost-netmap vhost:/tmp/vm0.sock pktgen:len=64
+        What is going on?
+          vhost-netmap status
+
+      It stays in the foreground and ends cleanly on SIGTERM or SIGINT. Exit status: 0 ended as asked,
+      64 usage, 66 a file or fd does not exist, 69 unavailable (no Java 25; nothing runs), 70 a mistake
+      of this program, 71 system error, 73 can't create a socket, 75 try again (address in use),
+      77 no permission, 78 options that contradict each other.
+      """;
+}

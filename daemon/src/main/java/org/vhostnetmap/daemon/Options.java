@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.daemon;
+
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How the back-end is to run.
+ *
+ * @param ports in the order of the command line
+ * @param socketMode permissions of the sockets we make
+ * @param socketGroup their group by name, or null for our own
+ * @param workers threads that move frames, 0 = as many as fit this machine
+ * @param pollMicros how long an idle worker looks before it sleeps
+ * @param control where the control socket is to be, or null for the usual place
+ */
+record Options(
+    List<PortSpec> ports,
+    int socketMode,
+    @Nullable String socketGroup,
+    Level logLevel,
+    int workers,
+    int pollMicros,
+    @Nullable Path control) {
+  static final int DEFAULT_SOCKET_MODE = 0600;
+  static final int DEFAULT_POLL_MICROS = 50;
+  static final int MAX_POLL_MICROS = 1_000_000;
+  static final int MAX_WORKERS = 64;
+}

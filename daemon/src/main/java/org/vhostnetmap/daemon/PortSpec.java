@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.daemon;
+
+import java.nio.file.Path;
+
+/**
+ * One PORT of the command line, as written there and checked for what can be checked without the
+ * machine.
+ *
+ * <p>To add a kind of port: a record here, a case in {@link PortSpecParser}, a case in {@code
+ * Wiring}, a line in {@code help.txt}.
+ */
+sealed interface PortSpec {
+  /** The most queue pairs that a vhost-user port may offer. */
+  int MAX_QUEUE_PAIRS = 8;
+
+  /** Reads one PORT. */
+  static PortSpec parse(String text) throws PortSyntaxException {
+    return new PortSpecParser(text).parse();
+  }
+
+  /** The port as a user would write it, defaults left out; names it in logs and in the status. */
+  String text();
+
+  /**
+   * {@code vhost:PATH[,connect][,queues=N][,announce][,mtu]}: a guest behind a vhost-user socket.
+   *
+   * @param connect we connect to a front-end that listens (QEMU: {@code server=on}), instead of
+   *     listening ourselves
+   * @param announce offer VIRTIO_NET_F_GUEST_ANNOUNCE
+   * @param mtu offer VIRTIO_NET_F_MTU; not to a front-end without a configuration space
+   */
+  record Vhost(Path path, boolean connect, int queuePairs, boolean announce, boolean mtu)
+      implements PortSpec {
+    @Override
+    public String text() {
+      return "vhost:"
+          + path.toString().replace(",", ",,")
+          + (connect ? ",connect" : "")
+          + (queuePairs == 1 ? "" : ",queues=" + queuePairs)
+          + (announce ? ",announce" : "")
+          + (mtu ? ",mtu" : "");
+    }
+  }
+
+  /**
+   * {@code --fd=N}: a guest behind a socket that our parent opened, listening or connected already.
+   */
+  record Adopted(int fd) implements PortSpec {
+    @Override
+    public String text() {
+      return "fd:" + fd;
+    }
+  }
+
+  /** {@code tap:NAME}: the host's network stack, through a TAP device. */
+  record Tap(String name) implements PortSpec {
+    @Override
+    public String text() {
+      return "tap:" + name;
+    }
+  }
+
+  /** {@code null:}: copies each frame into a ring of slots, then forgets it. */
+  record Null() implements PortSpec {
+    @Override
+    public String text() {
+      return "null:";
+    }
+  }
+
+  /**
+   * {@code pktgen:[len=N][,rate=N]}: a source of frames.
+   *
+   * @param length bytes of a frame, without the frame check sequence
+   * @param rate frames per second, 0 = as fast as they are taken
+   */
+  record Pktgen(int length, long rate) implements PortSpec {
+    static final int DEFAULT_LENGTH = 64;
+    static final int MIN_LENGTH = 60;
+    static final int MAX_LENGTH = 2048;
+
+    @Override
+    public String text() {
+      String text = "pktgen:" + (length == DEFAULT_LENGTH ? "" : "len=" + length);
+      if (rate == 0) {
+        return text;
+      }
+      return text + (text.endsWith(":") ? "" : ",") + "rate=" + rate;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.daemon;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PortSpecTest {
+  @Test
+  void aVhostPortListensWithOnePairUnlessToldOtherwise() throws PortSyntaxException {
+    assertEquals(
+        new PortSpec.Vhost(Path.of("/tmp/a.sock"), false, 1, false, false),
+        PortSpec.parse("vhost:/tmp/a.sock"));
+  }
+
+  @Test
+  void aVhostPortTakesItsSettingsInAnyOrder() throws PortSyntaxException {
+    var all = new PortSpec.Vhost(Path.of("/tmp/a.sock"), true, 8, true, true);
+    assertEquals(all, PortSpec.parse("vhost:/tmp/a.sock,connect,queues=8,announce,mtu"));
+    assertEquals(all, PortSpec.parse("vhost:/tmp/a.sock,mtu,announce,queues=8,connect"));
+  }
+
+  @Test
+  void aDoubledCommaBelongsToThePath() throws PortSyntaxException {
+    assertEquals(
+        new PortSpec.Vhost(Path.of("/tmp/a,connect"), false, 1, false, false),
+        PortSpec.parse("vhost:/tmp/a,,connect"));
+  }
+
+  @Test
+  void pktgenReadsLengthAndRate() throws PortSyntaxException {
+    assertEquals(new PortSpec.Pktgen(64, 0), PortSpec.parse("pktgen:"));
+    assertEquals(new PortSpec.Pktgen(1514, 1000), PortSpec.parse("pktgen:len=1514,rate=1000"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "vhost:/tmp/a.sock",
+        "vhost:/tmp/a,,b,connect,queues=2,announce,mtu",
+        "vhost:relative",
+        "tap:tap0",
+        "tap:123456789012345",
+        "null:",
+        "pktgen:",
+        "pktgen:len=60",
+        "pktgen:rate=5",
+        "pktgen:len=1514,rate=1000000"
+      })
+  void theTextOfAPortReadsBackAsItself(String text) throws PortSyntaxException {
+    assertEquals(text, PortSpec.parse(text).text());
+  }
+
+  /**
+   * The last column is where the caret stands: the character that is wrong, or the end where one is
+   * missing.
+   */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "eth0                    | no kind of port        | 4",
+        "netmap:eth0             | unknown kind           | 0",
+        ":x                      | unknown kind           | 0",
+        "vhost:                  | path of the socket     | 6",
+        "vhost:,connect          | path of the socket     | 6",
+        "vhost:/a,               | a setting is missing   | 9",
+        "vhost:/a,connect,       | a setting is missing   | 17",
+        "vhost:/a,queus=2        | unknown setting        | 9",
+        "vhost:/a,connect=yes    | takes no value         | 16",
+        "vhost:/a,queues         | needs a number         | 15",
+        "vhost:/a,queues=        | needs a number         | 16",
+        "vhost:/a,queues=0       | between 1 and 8        | 16",
+        "vhost:/a,queues=9       | between 1 and 8        | 16",
+        "vhost:/a,queues=99999999999999999999 | between 1 and 8 | 16",
+        "vhost:/a,queues=1x      | whole number           | 17",
+        "vhost:/a,queues=-1      | whole number           | 16",
+        "vhost:/a,queues=1,queues=2 | given twice         | 18",
+        "tap:                    | name of the TAP        | 4",
+        "tap:a/b                 | interface name         | 5",
+        "tap:1234567890123456    | at most 15             | 19",
+        "tap:t0,queues=2         | no settings            | 6",
+        "null:x                  | nothing behind         | 5",
+        "pktgen:len=59           | between 60 and 2048    | 11",
+        "pktgen:len=2049         | between 60 and 2048    | 11",
+        "pktgen:,len=64          | a setting is missing   | 7",
+        "pktgen:64               | unknown setting        | 7",
+      })
+  void aWrongPortIsRefusedAtTheCharacterThatIsWrong(String text, String problem, int position) {
+    var e = assertThrows(PortSyntaxException.class, () -> PortSpec.parse(text));
+    assertTrue(e.problem().contains(problem), e.problem());
+    assertEquals(position, e.position(), e.picture());
+  }
+
+  @Test
+  void thePictureHasItsCaretBelowTheCharacter() {
+    var e = assertThrows(PortSyntaxException.class, () -> PortSpec.parse("null:x"));
+    String[] lines = e.picture().split("\n", -1);
+    assertEquals(3, lines.length);
+    assertEquals("x", lines[1].substring(lines[2].indexOf('^')));
+  }
+
+  @Test
+  void aPathLongerThanASocketAddressIsRefused() throws PortSyntaxException {
+    PortSpec.parse("vhost:/" + "a".repeat(106));
+    var e =
+        assertThrows(PortSyntaxException.class, () -> PortSpec.parse("vhost:/" + "a".repeat(107)));
+    assertTrue(e.problem().contains("at most 107 bytes"), e.problem());
+    assertThrows(PortSyntaxException.class, () -> PortSpec.parse("vhost:/" + "ä".repeat(54)));
+  }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.daemon;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The program as its parent sees it: arguments in; exit status, standard output and standard error
+ * out.
+ */
+@Timeout(60)
+class ProcessTest {
+  @TempDir Path folder;
+
+  @Test
+  void printCapabilitiesIsOneJsonObjectAndStatus0() throws Exception {
+    var run = ProgramRun.toItsEnd("--print-capabilities", "--fd=99", "nonsense");
+    assertEquals(0, run.status());
+    assertEquals(Map.of("type", "net", "features", List.of()), StrictJson.object(run.out()));
+    assertEquals("", run.err());
+  }
+
+  @Test
+  void helpAndVersionAndExamplesGoToStandardOutput() throws Exception {
+    for (String[] args :
+        new String[][] {{"--help"}, {"--version"}, {"example", "qemu"}, {"example", "libvirt"}}) {
+      var run = ProgramRun.toItsEnd(args);
+      assertEquals(0, run.status(), run.err());
+      assertTrue(
+          run.out().startsWith("vhost-netmap") || run.out().contains("/tmp/vm0.sock"), run.out());
+    }
+  }
+
+  @Test
+  void aWrongPortEndsWith64AndACaret() throws Exception {
+    var run = ProgramRun.toItsEnd("vhost:/tmp/a,queus=2");
+    assertEquals(64, run.status());
+    assertTrue(run.err().contains("unknown setting \"queus\""), run.err());
+    assertTrue(run.err().contains("^"), run.err());
+  }
+
+  @Test
+  void statusWithoutARunningProgramEndsWith69() throws Exception {
+    var run = ProgramRun.toItsEnd(Map.of("XDG_RUNTIME_DIR", folder.toString()), "status");
+    assertEquals(69, run.status());
+    assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void sigtermEndsWith0AndLeavesNoFile() throws Exception {
+    Path guest = folder.resolve("guest.sock");
+    Path control = folder.resolve("control.sock");
+    try (var run = ProgramRun.start(Map.of(), "--control=" + control, "vhost:" + guest, "null:")) {
+      run.waitFor("waiting for a front-end");
+      assertTrue(Files.exists(control));
+      long start = System.nanoTime();
+      run.terminate();
+      assertEquals(0, run.status(), run.err());
+      long millis = (System.nanoTime() - start) / 1_000_000;
+      assertTrue(millis < 1000, "took " + millis + " ms");
+      assertFalse(Files.exists(guest) || Files.exists(control), "a socket's file stayed");
+    }
+  }
+
+  @Test
+  void theServiceManagerIsToldOfStartAndEnd() throws Exception {
+    var notify = folder.resolve("notify");
+    try (var receiver = new NotifySocket(notify);
+        var run =
+            ProgramRun.start(
+                Map.of("NOTIFY_SOCKET", notify.toString()),
+                "--control=" + folder.resolve("c.sock"),
+                "null:")) {
+      assertEquals("READY=1", receiver.next());
+      run.terminate();
+      assertEquals("STOPPING=1", receiver.next());
+      assertEquals(0, run.status(), run.err());
+    }
+  }
+
+  @Test
+  void underTheJournalLinesCarryTheirLevel() throws IOException, InterruptedException {
+    var run = ProgramRun.toItsEnd(Map.of("JOURNAL_STREAM", "8:1"), "nonsense");
+    assertEquals(64, run.status());
+    assertTrue(run.err().lines().allMatch(line -> line.startsWith("<3>")), run.err());
+  }
+}
