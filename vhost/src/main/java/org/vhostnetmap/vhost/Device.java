@@ -36,6 +36,7 @@ final class Device implements AutoCloseable {
   private final EventLoop loop;
   private final Offer offer;
   private final DataPlane plane;
+  private final PortCounters counters;
   private final List<Ring> rings = new ArrayList<>();
 
   private FeatureSet<VirtioFeature> features = FeatureSet.of(new VirtioFeature[0]);
@@ -48,11 +49,12 @@ final class Device implements AutoCloseable {
   private @Nullable Fd backendRequests;
   private boolean warnedOfShrinking;
 
-  Device(String name, EventLoop loop, Offer offer, DataPlane plane) {
+  Device(String name, EventLoop loop, Offer offer, DataPlane plane, PortCounters counters) {
     this.name = name;
     this.loop = loop;
     this.offer = offer;
     this.plane = plane;
+    this.counters = counters;
     for (int i = 0; i < offer.rings(); i++) {
       rings.add(new Ring(i));
     }
@@ -214,7 +216,8 @@ final class Device implements AutoCloseable {
       warnedOfShrinking = true;
       LOG.log(
           Level.WARNING,
-          "{0}: the guest's memory file is not sealed, its owner can take pages away (memory-backend-memfd seals it)",
+          "{0}: memory of the guest is in a file that is not sealed, so that its owner can take pages away"
+              + " (memory-backend-memfd has the seal)",
           name);
     }
   }
@@ -322,7 +325,7 @@ final class Device implements AutoCloseable {
     }
     ring.breaks(fault.getMessage());
     update();
-    LOG.log(Level.WARNING, "{0}: ring {1} stopped: {2}", name, ring.index(), fault.getMessage());
+    counters.trouble(name, ring.words());
   }
 
   // What the data plane has
@@ -331,9 +334,13 @@ final class Device implements AutoCloseable {
   private void update() {
     List<Vring> wanted = new ArrayList<>();
     for (Ring ring : rings) {
-      Vring vring = ring.isWanted() ? ring.run(features, table.memory(), this::report) : null;
-      if (vring != null) {
-        wanted.add(vring);
+      if (ring.isWanted()) {
+        Vring vring = ring.run(features, table.memory(), this::report);
+        if (vring != null) {
+          wanted.add(vring);
+        } else {
+          counters.trouble(name, ring.words());
+        }
       }
     }
     run(wanted);

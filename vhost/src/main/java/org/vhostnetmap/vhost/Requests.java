@@ -181,15 +181,8 @@ final class Requests {
         switch (request.fds()) {
           case NONE -> 0;
           case ONE -> 1;
-          case ONE_UNLESS_FLAGGED ->
-              VringFd.read(message.payload().duplicate().order(message.payload().order())).polling()
-                  ? 0
-                  : 1;
-          case PER_REGION ->
-              MemoryTableMessage.read(
-                      message.payload().duplicate().order(message.payload().order()))
-                  .regions()
-                  .size();
+          case ONE_UNLESS_FLAGGED -> VringFd.read(message.peekPayload()).polling() ? 0 : 1;
+          case PER_REGION -> MemoryTableMessage.read(message.peekPayload()).regions().size();
         };
     if (request.fds() != FdRule.NONE && message.fdCount() != wanted) {
       throw new Refusal(message.fdCount() + " file descriptors, not " + wanted);

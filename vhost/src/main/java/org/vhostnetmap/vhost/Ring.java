@@ -213,6 +213,12 @@ final class Ring {
       breaks("started without " + (size == 0 ? "a size" : "addresses"));
       return null;
     }
+    if (memory.regions().isEmpty()) {
+      breaks(
+          "the front-end shared no memory (QEMU: -object memory-backend-memfd,id=m,size=...,share=on -machine memory-backend=m)");
+      misplaced = true;
+      return null;
+    }
     long descriptors =
         memory.translateFrontend(place.descriptor(), SplitLayout.descriptorTableBytes(size));
     long available =
@@ -347,7 +353,8 @@ final class Ring {
     return started ? BackendStatus.RingState.DISABLED : BackendStatus.RingState.STOPPED;
   }
 
-  private String words() {
+  /** What it is doing, for people. */
+  String words() {
     return switch (state()) {
       case BROKEN -> "ring " + index + " stopped: " + fault;
       case RUNNING -> "ring " + index + " runs";

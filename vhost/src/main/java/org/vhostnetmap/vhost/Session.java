@@ -62,7 +62,7 @@ final class Session implements AutoCloseable {
     this.counters = counters;
     this.patience = patience;
     this.onEnd = onEnd;
-    device = new Device(name, loop, offer, plane);
+    device = new Device(name, loop, offer, plane, counters);
     requests = new Requests(name, offer, device, counters);
     reader = new MessageReader(connection);
     frontendPid = pidOf(connection);

@@ -132,18 +132,15 @@ public final class VhostUserBackend implements AutoCloseable {
   }
 
   private void accept(UnixListener from) throws ErrnoException {
-    UnixConnection connection;
     try {
-      connection = from.accept();
+      UnixConnection connection = from.accept();
+      if (connection != null) {
+        admit(connection);
+      }
     } catch (ErrnoException e) {
-      // Out of descriptors, most likely. The port must outlive it: the connection stays in the
-      // queue for later.
-      counters.trouble(name, "can't accept a front-end: " + e.getMessage());
+      // Out of descriptors, most likely. The port must outlive it, and not spin meanwhile.
+      counters.trouble(name, "can't serve a front-end: " + e.getMessage());
       pauseListening();
-      return;
-    }
-    if (connection != null) {
-      admit(connection);
     }
   }
 

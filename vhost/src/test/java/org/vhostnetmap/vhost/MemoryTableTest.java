@@ -269,6 +269,8 @@ class MemoryTableTest {
     }
     assertEquals(List.of(), port.plane.running());
     assertEquals(BackendStatus.State.BROKEN, port.status().state());
+    String text = port.status().text();
+    assertTrue(text.startsWith("ring 0 stopped: not wholly inside one memory region"), text);
     assertEquals(0, qemu.sendMemoryTable());
     assertEquals(List.of(0, 1), port.plane.running());
   }

@@ -37,6 +37,11 @@ public final class Message implements AutoCloseable {
     return payload;
   }
 
+  /** The payload once more from its start, for a look that leaves {@link #payload} where it is. */
+  public ByteBuffer peekPayload() {
+    return payload.duplicate().order(payload.order()).rewind();
+  }
+
   /** How many descriptors came and were not taken. */
   public int fdCount() {
     return fds.size() - taken;
@@ -54,13 +59,32 @@ public final class Message implements AutoCloseable {
     }
   }
 
+  /** The spec's name, the flags and the fields, for the log. */
   @Override
   public String toString() {
     return Header.nameOf(header.number())
         + (header.needReply() ? " need_reply" : "")
-        + " size "
-        + header.size()
-        + " fds "
-        + fds.size();
+        + fields()
+        + (fds.isEmpty() ? "" : " fds " + fds.size());
+  }
+
+  /** By absolute position: whoever serves the message reads on where it was. */
+  private String fields() {
+    FrontendRequest request = request();
+    if (request == null) {
+      return " size " + header.size();
+    }
+    return switch (request.payload()) {
+      case U64, VRING_FD -> " 0x" + Long.toHexString(payload.getLong(0));
+      case VRING_STATE ->
+          " ring "
+              + Integer.toUnsignedString(payload.getInt(0))
+              + " num "
+              + Integer.toUnsignedString(payload.getInt(4));
+      case VRING_ADDRESS -> " " + VringAddress.read(peekPayload());
+      case MEMORY_TABLE -> " regions " + Integer.toUnsignedString(payload.getInt(0));
+      case SINGLE_REGION -> " " + MemoryRegion.readSingle(peekPayload());
+      default -> header.size() == 0 ? "" : " size " + header.size();
+    };
   }
 }

@@ -30,4 +30,10 @@ public record VringAddress(
   public boolean samePlace(VringAddress other) {
     return descriptor == other.descriptor && used == other.used && available == other.available;
   }
+
+  @Override
+  public String toString() {
+    return "ring %d flags 0x%x descriptors 0x%x used 0x%x available 0x%x log 0x%x"
+        .formatted(index, flags, descriptor, used, available, log);
+  }
 }
