@@ -20,8 +20,13 @@ public final class EventFd {
    */
   private static final long ONE = pageWithOne();
 
-  private static final long WASTE = ONE + 64;
   private static final int WASTE_BYTES = 1024;
+
+  /** A struct iovec for the latter. */
+  private static final long WASTE_IOVEC = ONE + 16;
+
+  /** Linux 5.8 and later for eventfds. */
+  private static final int RWF_NOWAIT = 8;
 
   private EventFd() {}
 
@@ -29,6 +34,8 @@ public final class EventFd {
     try {
       long page = Mapping.anonymous(4096).address();
       Memory.putLong(page, 1);
+      Memory.putLong(page + 16, page + 64);
+      Memory.putLong(page + 24, WASTE_BYTES);
       return page;
     } catch (ErrnoException e) {
       throw new UncheckedIOException(e);
@@ -46,25 +53,29 @@ public final class EventFd {
 
   /**
    * Wakes the other side. A full pipe or counter counts as done, since a wake-up is pending then.
-   * False when the descriptor is of no use (closed, other end gone).
+   * False when the descriptor is of no use: closed, other end gone, or it made us wait, which
+   * {@link SignalWatch} ended; it should not be used again.
    */
   public static boolean signal(int fd) {
+    SignalWatch.Slot slot = SignalWatch.enter(fd);
     int error;
     do {
       if (Native.C.write(fd, ONE, BYTES) >= 0) {
-        return true;
+        return slot.leave();
       }
       error = Native.errno();
     } while (error == Errno.EINTR);
-    return error == Errno.EAGAIN;
+    return slot.leave() && error == Errno.EAGAIN;
   }
 
-  /** Takes every pending wake-up away. {@code fd} must be non-blocking. */
+  /**
+   * Takes every pending wake-up away; never waits, even when somebody made the descriptor blocking.
+   */
   public static void drain(int fd) {
     // A short read empties an eventfd or a pipe. The bound keeps a peer that never stops from
     // holding us.
     for (int i = 0; i < 64; i++) {
-      long got = Native.C.read(fd, WASTE, WASTE_BYTES);
+      long got = Native.C.preadv2(fd, WASTE_IOVEC, 1, -1, RWF_NOWAIT);
       boolean again = got == WASTE_BYTES || (got < 0 && Native.errno() == Errno.EINTR);
       if (!again) {
         return;

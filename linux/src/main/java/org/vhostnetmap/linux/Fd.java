@@ -15,7 +15,9 @@ public final class Fd implements AutoCloseable {
   private static final int FD_CLOEXEC = 1;
   private static final int F_GETFL = 3;
   private static final int F_SETFL = 4;
+  private static final int O_WRONLY = 1;
   private static final int O_NONBLOCK = 0x800;
+  private static final int O_CLOEXEC = 0x80000;
   private static final int NONE = -1;
 
   private final AtomicInteger value;
@@ -61,6 +63,21 @@ public final class Fd implements AutoCloseable {
     if (flags < 0 || Native.C.fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
       throw new ErrnoException("make fd " + fd + " non-blocking", Native.errno());
     }
+  }
+
+  /**
+   * Opens the pipe behind {@code fd} anew, non-blocking and close-on-exec. Unlike a duplicate it is
+   * an open file of our own: nobody else can take the non-blocking flag away.
+   *
+   * @param forWriting which end is wanted
+   */
+  public static Fd reopenPipe(int fd, boolean forWriting) throws ErrnoException {
+    int flags = O_NONBLOCK | O_CLOEXEC | (forWriting ? O_WRONLY : 0);
+    int fresh = Native.C.open("/proc/self/fd/" + fd, flags, 0);
+    if (fresh < 0) {
+      throw new ErrnoException("open the pipe behind fd " + fd, Native.errno());
+    }
+    return new Fd(fresh);
   }
 
   /** Keeps {@code fd} from being inherited by the programs that this process starts. */

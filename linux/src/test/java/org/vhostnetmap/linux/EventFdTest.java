@@ -3,9 +3,12 @@ package org.vhostnetmap.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.vhostnetmap.linux.libc.Native;
 
 class EventFdTest {
   @Test
@@ -47,5 +50,54 @@ class EventFdTest {
     closed.close();
     assertFalse(EventFd.signal(closed.value()));
     EventFd.drain(closed.value());
+  }
+
+  @Test
+  void isFreedWhenTheOtherSideMakesItWait() throws Exception {
+    try (Fd event = EventFd.create();
+        Mapping page = Mapping.anonymous(4096)) {
+      makeBlocking(event);
+      Memory.putLong(page.address(), -2); // the largest count an eventfd holds
+      assertEquals(8, Native.C.write(event.value(), page.address(), 8));
+      boolean usable = assertTimeout(Duration.ofSeconds(5), () -> EventFd.signal(event.value()));
+      assertFalse(usable, "a descriptor that made us wait was called usable");
+      EventFd.drain(event.value());
+      assertTrue(EventFd.signal(event.value()), "the watch blamed an innocent descriptor");
+    }
+  }
+
+  @Test
+  void drainsNeverWait() throws Exception {
+    try (Fd event = EventFd.create();
+        Pipe pipe = Pipe.open()) {
+      makeBlocking(event);
+      makeBlocking(pipe.reader());
+      assertTimeout(
+          Duration.ofSeconds(5),
+          () -> {
+            EventFd.drain(event.value());
+            EventFd.drain(pipe.reader().value());
+          });
+    }
+  }
+
+  @Test
+  void aPipeOpenedAnewCannotBeMadeToWait() throws Exception {
+    try (Pipe pipe = Pipe.open();
+        Fd ours = Fd.reopenPipe(pipe.writer().value(), true)) {
+      makeBlocking(pipe.writer());
+      assertTimeout(
+          Duration.ofSeconds(5),
+          () -> {
+            for (int i = 0; i < 20_000; i++) {
+              assertTrue(EventFd.signal(ours.value()));
+            }
+          });
+    }
+  }
+
+  private static void makeBlocking(Fd fd) {
+    int setFlags = 4; // F_SETFL
+    assertEquals(0, Native.C.fcntl(fd.value(), setFlags, 0));
   }
 }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.EventFd;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.FileStatus;
 import org.vhostnetmap.vhost.feature.FeatureSet;
@@ -209,7 +210,8 @@ final class Requests {
 
   private void setRingFd(FrontendRequest request, Message message) throws Refusal, ProtocolFault {
     Ring ring = device.ring(VringFd.read(message.payload()).index());
-    Fd fd = message.fdCount() == 0 ? null : usable(message.takeFd());
+    boolean kick = request == FrontendRequest.VHOST_USER_SET_VRING_KICK;
+    Fd fd = message.fdCount() == 0 ? null : usable(message.takeFd(), kick);
     switch (request) {
       case VHOST_USER_SET_VRING_KICK -> device.start(ring, fd);
       case VHOST_USER_SET_VRING_CALL -> device.setCall(ring, fd);
@@ -219,22 +221,22 @@ final class Requests {
 
   /**
    * Kicks and calls go by eventfd, or by pipe with user-mode Linux. Neither may ever make a worker
-   * wait.
+   * wait, whatever the front-end does to the open file we share with it: a pipe is opened anew, an
+   * eventfd is watched ({@link EventFd#signal}) and read without waiting.
    */
-  private static Fd usable(Fd fd) throws Refusal {
-    try {
+  private static Fd usable(Fd fd, boolean kick) throws Refusal {
+    try (fd) {
       int type = FileStatus.of(fd.value()).mode() & TYPE_MASK;
-      if (type != TYPE_NONE && type != TYPE_PIPE) {
+      if (type == TYPE_PIPE) {
+        return Fd.reopenPipe(fd.value(), !kick);
+      }
+      if (type != TYPE_NONE) {
         throw new Refusal("a file descriptor that is neither eventfd nor pipe");
       }
       Fd.setNonBlocking(fd.value());
-      return fd;
+      return new Fd(fd.release());
     } catch (ErrnoException e) {
-      fd.close();
       throw new Refusal("unusable file descriptor: " + Objects.requireNonNull(e.getMessage()));
-    } catch (Refusal e) {
-      fd.close();
-      throw e;
     }
   }
 

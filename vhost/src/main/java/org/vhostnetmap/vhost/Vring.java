@@ -74,7 +74,12 @@ public final class Vring {
   /** Calls the guest. Any thread that has the ring. False when there is no way to. */
   public boolean call() {
     int fd = callFd;
-    if (fd == NO_FD || !EventFd.signal(fd)) {
+    if (fd == NO_FD) {
+      return false;
+    }
+    if (!EventFd.signal(fd)) {
+      // Gone, or its owner made us wait in it: it is not used again.
+      callFd = NO_FD;
       return false;
     }
     calls.lazySet(calls.getPlain() + 1); // one thread at a time has the ring

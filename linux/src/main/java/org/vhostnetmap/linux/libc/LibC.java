@@ -28,6 +28,9 @@ public interface LibC {
   /** man 2 readv. */
   long readv(int fd, long iovecs, int count);
 
+  /** man 2 preadv2; flag RWF_NOWAIT makes one call non-blocking whatever the open file's flags. */
+  long preadv2(int fd, long iovecs, int count, long offset, int flags);
+
   /** man 2 fcntl. */
   int fcntl(int fd, int command, int argument);
 
