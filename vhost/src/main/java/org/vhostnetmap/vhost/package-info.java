@@ -67,7 +67,7 @@
 /// | front-end | asks what can't be done | "no" by acknowledgement; without one it would go on in a wrong belief, and is dropped |
 /// | front-end | breaks a rule of the protocol | it is dropped, the port waits for the next |
 /// | front-end | cuts its memory file short | prevented by a seal where the file takes one; else `InternalError` in a worker, [VhostUserBackend#ownsFaultedMemory] finds the guilty port, which drops it |
-/// | front-end | makes a call descriptor blocking again, and full | not prevented: the flag belongs to the shared open file; a worker would wait in its call |
+/// | front-end | makes a call descriptor blocking again, and full | the flag belongs to the shared open file: pipes are opened anew, and a watch frees who is stuck in an eventfd, which is then not used again (`SignalWatch`) |
 /// | host | out of descriptors or mappings | the request is refused, other ports run on |
 ///
 /// Not served yet, and their place left clear in `Requests` and [Offer]: migration (dirty log),
