@@ -4,15 +4,18 @@ package org.vhostnetmap.daemon;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.vhostnetmap.linux.UnixListener;
 
 /**
  * The program as its parent sees it: arguments in; exit status, standard output and standard error
@@ -54,6 +57,49 @@ class ProcessTest {
     var run = ProgramRun.toItsEnd(Map.of("XDG_RUNTIME_DIR", folder.toString()), "status");
     assertEquals(69, run.status());
     assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void whatCanNotBeOpenedEndsWithItsStatusAndOneLineThatSaysWhatToDo() throws Exception {
+    Path plain = Files.createFile(folder.resolve("plain"));
+    Path taken = folder.resolve("taken.sock");
+    try (UnixListener _ = UnixListener.bind(taken, 0600, null)) {
+      assertFails(66, "make it first", "vhost:" + folder.resolve("none/a.sock"), "null:");
+      assertFails(66, "is not open", "--fd=87", "null:");
+      assertFails(73, "is no socket", "vhost:" + plain, "null:");
+      assertFails(73, "is no socket", "--control=" + plain, "null:");
+      assertFails(75, "socket in use", "vhost:" + taken, "null:");
+      assertFails(78, "two ports", "vhost:" + taken, "vhost:" + folder.resolve("./taken.sock"));
+      assertFails(78, "no group", "--socket-group=no-such-group", "null:");
+    }
+    assertTrue(Files.exists(plain), "a file of somebody else was removed");
+  }
+
+  @Test
+  void withoutTheRightToOpenATapItEndsWith77() throws Exception {
+    Object uid = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+    assumeTrue(!uid.equals(0), "root may open any TAP: run as a user to see this one");
+    assertFails(77, "CAP_NET_ADMIN", "tap:vntest0", "null:");
+  }
+
+  private void assertFails(int status, String advice, String... args) throws Exception {
+    var run = ProgramRun.toItsEnd(Map.of("XDG_RUNTIME_DIR", folder.toString()), args);
+    assertEquals(status, run.status(), run.err());
+    assertTrue(run.err().contains(advice), run.err());
+    assertEquals(1, run.err().lines().count(), run.err());
+  }
+
+  @Test
+  void aSocketHasTheModeAskedFor() throws Exception {
+    Path guest = folder.resolve("guest.sock");
+    String control = "--control=" + folder.resolve("control.sock");
+    try (var run = ProgramRun.start(Map.of(), control, "--socket-mode=0660", "vhost:" + guest)) {
+      run.waitFor("waiting for a front-end");
+      assertEquals(
+          "rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(guest)));
+      run.terminate();
+      assertEquals(0, run.status());
+    }
   }
 
   @Test
