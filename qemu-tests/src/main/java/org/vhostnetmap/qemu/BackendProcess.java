@@ -40,7 +40,9 @@ public final class BackendProcess implements AutoCloseable {
       throws IOException {
     var command = new ArrayList<String>();
     var scratch = new Scratch();
-    command.add(GuestFiles.root().resolve("scripts/vhost-netmap").toString());
+    String program = System.getenv("VHOST_NETMAP_PROGRAM");
+    command.add(
+        program == null ? GuestFiles.root().resolve("scripts/vhost-netmap").toString() : program);
     command.add("--control=" + scratch.path("control"));
     command.addAll(List.of(arguments));
     return launch(scratch, namespace, command, scratch.path("control"));

@@ -56,8 +56,9 @@ public final class VirtioUser implements AutoCloseable {
             + ",queues="
             + queues
             + (device.isEmpty() ? "" : "," + device);
-    var command =
-        new ArrayList<String>(List.of("dpdk-testpmd", "--no-huge", "-m", "256", "--no-pci"));
+    // Without stdbuf what a command prints would come long after the next prompt.
+    var command = new ArrayList<String>(List.of("stdbuf", "-oL", "dpdk-testpmd"));
+    command.addAll(List.of("--no-huge", "-m", "256", "--no-pci"));
     command.addAll(List.of("--file-prefix=" + scratch.path("").getFileName()));
     // Two threads that may run on any processor, so that one processor is enough.
     command.addAll(List.of("--lcores", "0@0,1@0", "--vdev", vdev, "--", "-i", "--no-mlockall"));
@@ -65,7 +66,7 @@ public final class VirtioUser implements AutoCloseable {
     ManagedProcess testpmd = ManagedProcess.startPiped(command, Map.of(), scratch.path("log"));
     var user = new VirtioUser(scratch, testpmd);
     try {
-      user.untilPrompt();
+      user.untilPrompt("");
       testpmd.requireAlive();
       return user;
     } catch (IOException e) {
@@ -90,15 +91,15 @@ public final class VirtioUser implements AutoCloseable {
   public synchronized String command(String command) throws IOException {
     in.write((command + "\n").getBytes(ISO_8859_1));
     in.flush();
-    return untilPrompt();
+    // It repeats what it reads, and may show its prompt more than once before.
+    return untilPrompt(command);
   }
 
-  private String untilPrompt() throws IOException {
+  private String untilPrompt(String echo) throws IOException {
     var text = new StringBuilder();
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     try {
-      while (text.lastIndexOf(PROMPT) < 0
-          || text.lastIndexOf(PROMPT) != text.length() - PROMPT.length()) {
+      for (int from = -1; from < 0 || text.indexOf(PROMPT, from) < 0; from = text.indexOf(echo)) {
         Integer c = out.poll(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
         if (c == null || c == -1) {
           throw new IOException("testpmd said only: " + text);
