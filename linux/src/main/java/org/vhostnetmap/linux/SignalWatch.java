@@ -5,18 +5,21 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.vhostnetmap.linux.libc.Native;
 
 /**
  * Frees threads that are stuck in {@link EventFd#signal}. An eventfd that we were given is an open
  * file shared with whoever gave it: he can make it blocking and fill its counter, and no flag of
- * one write prevents that. But we can read what he filled in. A thread of its own looks ten times a
- * second, because any other could be the one that is stuck.
+ * one write prevents that. But we can read what he filled in; and a socket (user-mode Linux's call
+ * descriptor) can be shut. A thread of its own looks ten times a second, because any other could be
+ * the one that is stuck.
  */
 final class SignalWatch {
   private static final long PERIOD_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
   private static final long RETRY_NANOS = TimeUnit.MICROSECONDS.toNanos(100);
   private static final int RETRIES = 10_000;
   private static final int NONE = -1;
+  private static final int SHUT_WRITE = 1;
 
   private static final List<Slot> SLOTS = new CopyOnWriteArrayList<>();
   private static final ThreadLocal<Slot> MINE = ThreadLocal.withInitial(SignalWatch::newSlot);
@@ -61,6 +64,10 @@ final class SignalWatch {
 
     private void free() {
       int stuckAt = fd;
+      if (stuckAt != NONE) {
+        freed = true;
+        Native.C.shutdown(stuckAt, SHUT_WRITE); // of no effect on anything but a socket
+      }
       for (int i = 0; i < RETRIES && stuckAt != NONE && fd == stuckAt; i++) {
         freed = true;
         EventFd.drain(stuckAt);

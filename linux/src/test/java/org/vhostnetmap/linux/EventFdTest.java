@@ -67,6 +67,28 @@ class EventFdTest {
   }
 
   @Test
+  void isFreedFromASocketThatNobodyReads() throws Exception {
+    UnixConnection[] pair = UnixConnection.pair();
+    try (UnixConnection ours = pair[0];
+        UnixConnection theirs = pair[1]) {
+      assertTrue(theirs.fd() >= 0);
+      int flags = 4; // F_SETFL
+      assertEquals(0, Native.C.fcntl(ours.fd(), flags, 0));
+      boolean usable =
+          assertTimeout(
+              Duration.ofSeconds(10),
+              () -> {
+                boolean good = true;
+                for (int i = 0; i < 1_000_000 && good; i++) {
+                  good = EventFd.signal(ours.fd());
+                }
+                return good;
+              });
+      assertFalse(usable, "a socket that made us wait was called usable");
+    }
+  }
+
+  @Test
   void drainsNeverWait() throws Exception {
     try (Fd event = EventFd.create();
         Pipe pipe = Pipe.open()) {

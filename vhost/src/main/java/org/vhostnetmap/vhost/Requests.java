@@ -36,6 +36,7 @@ final class Requests {
   private static final long DONE = 0;
   private static final long REFUSED = 1;
   private static final int TYPE_MASK = 0xf000;
+  private static final int TYPE_SOCKET = 0xc000;
   private static final int TYPE_PIPE = 0x1000;
   private static final int TYPE_NONE = 0; // an eventfd
 
@@ -220,9 +221,10 @@ final class Requests {
   }
 
   /**
-   * Kicks and calls go by eventfd, or by pipe with user-mode Linux. Neither may ever make a worker
-   * wait, whatever the front-end does to the open file we share with it: a pipe is opened anew, an
-   * eventfd is watched ({@link EventFd#signal}) and read without waiting.
+   * Kicks and calls go by eventfd, or by pipe; a call of user-mode Linux by a socket, which is what
+   * its os_pipe makes. None may ever make a worker wait, whatever the front-end does to the open
+   * file we share with it: a pipe is opened anew, the others are watched ({@link EventFd#signal}),
+   * and an eventfd is read without waiting.
    */
   private static Fd usable(Fd fd, boolean kick) throws Refusal {
     try (fd) {
@@ -230,7 +232,7 @@ final class Requests {
       if (type == TYPE_PIPE) {
         return Fd.reopenPipe(fd.value(), !kick);
       }
-      if (type != TYPE_NONE) {
+      if (type != TYPE_NONE && (kick || type != TYPE_SOCKET)) {
         throw new Refusal("a file descriptor that is neither eventfd nor pipe");
       }
       Fd.setNonBlocking(fd.value());
