@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
-import org.vhostnetmap.linux.EventFd;
 import org.vhostnetmap.vhost.Vring;
 import org.vhostnetmap.virtqueue.Chains;
 import org.vhostnetmap.virtqueue.GuestFault;
@@ -119,9 +118,7 @@ final class GuestTransmit implements Source {
 
   @Override
   public void wake() {
-    if (vring.kickFd() >= 0) {
-      EventFd.drain(vring.kickFd());
-    }
+    vring.drainKicks();
     if (!faulted) {
       queue.refuseKicks();
     }

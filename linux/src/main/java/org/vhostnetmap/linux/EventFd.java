@@ -12,15 +12,19 @@ import org.vhostnetmap.linux.libc.Native;
 public final class EventFd {
   private static final int EFD_CLOEXEC = 0x80000;
   private static final int EFD_NONBLOCK = 0x800;
-  private static final int BYTES = 8;
+  static final int BYTES = 8;
 
   /**
    * A page that lives as long as the process: the number one, and further on room for what drain()
    * throws away.
    */
-  private static final long ONE = pageWithOne();
+  static final long ONE = pageWithOne();
 
-  private static final int WASTE_BYTES = 1024;
+  static final long WASTE = ONE + 64;
+
+  static final int WASTE_BYTES = 1024;
+
+  private static final int DRAIN_ROUNDS = 64;
 
   /** A struct iovec for the latter. */
   private static final long WASTE_IOVEC = ONE + 16;
@@ -74,7 +78,7 @@ public final class EventFd {
   public static void drain(int fd) {
     // A short read empties an eventfd or a pipe. The bound keeps a peer that never stops from
     // holding us.
-    for (int i = 0; i < 64; i++) {
+    for (int i = 0; i < DRAIN_ROUNDS; i++) {
       long got = Native.C.preadv2(fd, WASTE_IOVEC, 1, -1, RWF_NOWAIT);
       boolean again = got == WASTE_BYTES || (got < 0 && Native.errno() == Errno.EINTR);
       if (!again) {

@@ -11,6 +11,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.Notifier;
 import org.vhostnetmap.vhost.feature.FeatureSet;
 import org.vhostnetmap.vhost.feature.ProtocolFeature;
 import org.vhostnetmap.vhost.feature.VirtioFeature;
@@ -270,7 +271,7 @@ final class Device implements AutoCloseable {
   }
 
   /** SET_VRING_KICK: starts the ring, anew if it runs. */
-  void start(Ring ring, @Nullable Fd kick) {
+  void start(Ring ring, @Nullable Notifier kick) {
     // The old kick descriptor is closed by start(): nobody may wait on it then.
     without(ring);
     ring.start(kick);
@@ -302,7 +303,7 @@ final class Device implements AutoCloseable {
   /**
    * SET_VRING_CALL (trap 20): swap, wait until nobody holds the old one, close it, and call once.
    */
-  void setCall(Ring ring, @Nullable Fd fd) {
+  void setCall(Ring ring, @Nullable Notifier fd) {
     ring.announceCall(fd);
     if (ring.isRunning()) {
       plane.quiesce();
@@ -314,7 +315,7 @@ final class Device implements AutoCloseable {
   }
 
   /** SET_VRING_ERR. */
-  void setErr(Ring ring, @Nullable Fd fd) {
+  void setErr(Ring ring, @Nullable Notifier fd) {
     ring.replaceErr(fd);
   }
 

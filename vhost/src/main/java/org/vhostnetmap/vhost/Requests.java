@@ -8,9 +8,8 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.ErrnoException;
-import org.vhostnetmap.linux.EventFd;
 import org.vhostnetmap.linux.Fd;
-import org.vhostnetmap.linux.FileStatus;
+import org.vhostnetmap.linux.Notifier;
 import org.vhostnetmap.vhost.feature.FeatureSet;
 import org.vhostnetmap.vhost.feature.ProtocolFeature;
 import org.vhostnetmap.vhost.message.FdRule;
@@ -35,10 +34,6 @@ final class Requests {
 
   private static final long DONE = 0;
   private static final long REFUSED = 1;
-  private static final int TYPE_MASK = 0xf000;
-  private static final int TYPE_SOCKET = 0xc000;
-  private static final int TYPE_PIPE = 0x1000;
-  private static final int TYPE_NONE = 0; // an eventfd
 
   private final String name;
   private final Offer offer;
@@ -212,7 +207,7 @@ final class Requests {
   private void setRingFd(FrontendRequest request, Message message) throws Refusal, ProtocolFault {
     Ring ring = device.ring(VringFd.read(message.payload()).index());
     boolean kick = request == FrontendRequest.VHOST_USER_SET_VRING_KICK;
-    Fd fd = message.fdCount() == 0 ? null : usable(message.takeFd(), kick);
+    Notifier fd = message.fdCount() == 0 ? null : notifier(message.takeFd(), !kick);
     switch (request) {
       case VHOST_USER_SET_VRING_KICK -> device.start(ring, fd);
       case VHOST_USER_SET_VRING_CALL -> device.setCall(ring, fd);
@@ -220,23 +215,9 @@ final class Requests {
     }
   }
 
-  /**
-   * Kicks and calls go by eventfd, or by pipe; a call of user-mode Linux by a socket, which is what
-   * its os_pipe makes. None may ever make a worker wait, whatever the front-end does to the open
-   * file we share with it: a pipe is opened anew, the others are watched ({@link EventFd#signal}),
-   * and an eventfd is read without waiting.
-   */
-  private static Fd usable(Fd fd, boolean kick) throws Refusal {
-    try (fd) {
-      int type = FileStatus.of(fd.value()).mode() & TYPE_MASK;
-      if (type == TYPE_PIPE) {
-        return Fd.reopenPipe(fd.value(), !kick);
-      }
-      if (type != TYPE_NONE && (kick || type != TYPE_SOCKET)) {
-        throw new Refusal("a file descriptor that is neither eventfd nor pipe");
-      }
-      Fd.setNonBlocking(fd.value());
-      return new Fd(fd.release());
+  private static Notifier notifier(Fd fd, boolean toSignal) throws Refusal {
+    try {
+      return Notifier.of(fd, toSignal);
     } catch (ErrnoException e) {
       throw new Refusal("unusable file descriptor: " + Objects.requireNonNull(e.getMessage()));
     }

@@ -6,8 +6,7 @@ import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_INDIRECT_DESC
 
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
-import org.vhostnetmap.linux.EventFd;
-import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.Notifier;
 import org.vhostnetmap.vhost.feature.FeatureSet;
 import org.vhostnetmap.vhost.feature.VirtioFeature;
 import org.vhostnetmap.vhost.message.VringAddress;
@@ -25,8 +24,6 @@ import org.vhostnetmap.virtqueue.SplitVirtqueue;
  * only.
  */
 final class Ring {
-  private static final int NO_FD = -1;
-
   private final int index;
   private int size;
   private @Nullable VringAddress address;
@@ -34,9 +31,9 @@ final class Ring {
   private boolean started;
   private boolean enabled;
 
-  private @Nullable Fd kick;
-  private @Nullable Fd call;
-  private @Nullable Fd err;
+  private @Nullable Notifier kick;
+  private @Nullable Notifier call;
+  private @Nullable Notifier err;
 
   private @Nullable Vring running;
   private @Nullable String fault;
@@ -116,7 +113,7 @@ final class Ring {
    * SET_VRING_KICK starts the ring, kick or no kick: one may have come before, or got lost. Heals a
    * fault.
    */
-  void start(@Nullable Fd newKick) {
+  void start(@Nullable Notifier newKick) {
     replaceKick(newKick);
     started = true;
     parked = false;
@@ -153,7 +150,7 @@ final class Ring {
     replaceCall(null);
   }
 
-  private void replaceKick(@Nullable Fd fd) {
+  private void replaceKick(@Nullable Notifier fd) {
     close(kick);
     kick = fd;
   }
@@ -162,17 +159,17 @@ final class Ring {
    * The running ring must have been told of the new one, and the data plane have passed a quiescent
    * point.
    */
-  void replaceCall(@Nullable Fd fd) {
+  void replaceCall(@Nullable Notifier fd) {
     close(call);
     call = fd;
   }
 
-  void replaceErr(@Nullable Fd fd) {
+  void replaceErr(@Nullable Notifier fd) {
     close(err);
     err = fd;
   }
 
-  private static void close(@Nullable Fd fd) {
+  private static void close(@Nullable Notifier fd) {
     if (fd != null) {
       fd.close();
     }
@@ -198,13 +195,9 @@ final class Ring {
     }
     parked = false;
     if (fault == null) {
-      running = new Vring(index, queue, number(kick), number(call), onFault);
+      running = new Vring(index, queue, kick, call, onFault);
     }
     return running;
-  }
-
-  private static int number(@Nullable Fd fd) {
-    return fd == null ? NO_FD : fd.value();
   }
 
   private @Nullable SplitVirtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
@@ -296,9 +289,9 @@ final class Ring {
   }
 
   /** Tells the running ring of the call descriptor that comes next. */
-  void announceCall(@Nullable Fd fd) {
+  void announceCall(@Nullable Notifier fd) {
     if (running != null) {
-      running.replaceCallFd(number(fd));
+      running.replaceCall(fd);
     }
   }
 
@@ -314,9 +307,9 @@ final class Ring {
     signal(err);
   }
 
-  private static void signal(@Nullable Fd fd) {
+  private static void signal(@Nullable Notifier fd) {
     if (fd != null) {
-      EventFd.signal(fd.value());
+      fd.signal();
     }
   }
 

@@ -4,7 +4,8 @@ package org.vhostnetmap.vhost;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiConsumer;
-import org.vhostnetmap.linux.EventFd;
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Notifier;
 import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.SplitVirtqueue;
 
@@ -17,22 +18,22 @@ public final class Vring {
 
   private final int index;
   private final SplitVirtqueue queue;
-  private final int kickFd;
+  private final @Nullable Notifier kick;
   private final BiConsumer<Vring, GuestFault> onFault;
   private final AtomicBoolean failed = new AtomicBoolean();
   private final AtomicLong calls = new AtomicLong();
-  private volatile int callFd;
+  private volatile @Nullable Notifier call;
 
   Vring(
       int index,
       SplitVirtqueue queue,
-      int kickFd,
-      int callFd,
+      @Nullable Notifier kick,
+      @Nullable Notifier call,
       BiConsumer<Vring, GuestFault> onFault) {
     this.index = index;
     this.queue = queue;
-    this.kickFd = kickFd;
-    this.callFd = callFd;
+    this.kick = kick;
+    this.call = call;
     this.onFault = onFault;
   }
 
@@ -63,23 +64,30 @@ public final class Vring {
    * ring is polled.
    */
   public int kickFd() {
-    return kickFd;
+    return kick == null ? NO_FD : kick.fd();
+  }
+
+  /** Takes pending kicks away. */
+  public void drainKicks() {
+    if (kick != null) {
+      kick.drain();
+    }
   }
 
   /** Whether the guest can be called at all. */
   public boolean canCall() {
-    return callFd != NO_FD;
+    return call != null;
   }
 
   /** Calls the guest. Any thread that has the ring. False when there is no way to. */
   public boolean call() {
-    int fd = callFd;
-    if (fd == NO_FD) {
+    Notifier to = call;
+    if (to == null) {
       return false;
     }
-    if (!EventFd.signal(fd)) {
+    if (!to.signal()) {
       // Gone, or its owner made us wait in it: it is not used again.
-      callFd = NO_FD;
+      call = null;
       return false;
     }
     calls.lazySet(calls.getPlain() + 1); // one thread at a time has the ring
@@ -98,7 +106,7 @@ public final class Vring {
     }
   }
 
-  void replaceCallFd(int fd) {
-    callFd = fd;
+  void replaceCall(@Nullable Notifier next) {
+    call = next;
   }
 }

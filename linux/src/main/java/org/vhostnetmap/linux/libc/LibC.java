@@ -82,6 +82,12 @@ public interface LibC {
   /** man 2 accept4. */
   int accept4(int fd, long address, long addressLength, int flags);
 
+  /** man 2 send. */
+  long send(int fd, long buffer, long count, int flags);
+
+  /** man 2 recv. */
+  long recv(int fd, long buffer, long count, int flags);
+
   /** man 2 sendto. */
   long sendto(
       int fd, @In byte[] message, long length, int flags, @In byte[] address, int addressLength);
