@@ -63,6 +63,11 @@ class InterruptsIT {
       assertTrue(after.containsKey("virtio0-output.0") && after.containsKey("virtio0-output.1"));
       assertTrue(lab.frames("vhost:", "rx0") > 0 && lab.frames("vhost:", "rx1") > 0);
       assertTrue(lab.frames("vhost:", "tx0") + lab.frames("vhost:", "tx1") > 0);
+      for (int pairs : new int[] {1, 2, 1}) {
+        guest.get("/opt/bin/ethtool -L eth0 combined " + pairs);
+        lab.assertTraffic(guest, 1);
+        System.out.println("traffic with " + pairs + " of 2 pairs in use");
+      }
     }
   }
 
