@@ -31,6 +31,9 @@ final class FlowHash {
           case IPV6 -> ipv6(burst, i, network);
           default -> burst.destination(i) ^ burst.source(i);
         };
+    // A product's bits depend only on lower ones, and ports are high: fold first, take from the
+    // top.
+    flow ^= flow >>> 32;
     flow *= 0x9E3779B97F4A7C15L;
     return (int) (flow >>> 33);
   }

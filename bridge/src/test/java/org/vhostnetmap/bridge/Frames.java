@@ -47,4 +47,9 @@ final class Frames {
   static int number(byte[] frame) {
     return ByteBuffer.wrap(frame).getInt(14);
   }
+
+  /** The destination of a frame. */
+  static long destination(byte[] frame) {
+    return ByteBuffer.wrap(frame).getLong(0) >>> 16;
+  }
 }

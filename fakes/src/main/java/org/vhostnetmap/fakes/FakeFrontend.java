@@ -97,10 +97,19 @@ public final class FakeFrontend implements AutoCloseable {
    * ringSize} entries.
    */
   public FakeFrontend(UnixConnection connection, int rings, int ringSize) throws IOException {
+    this(connection, rings, ringSize, true);
+  }
+
+  /**
+   * The same; when its memory is not {@code sealable}, nobody can keep the front-end from cutting
+   * its file short, as with {@code memory-backend-file}.
+   */
+  public FakeFrontend(UnixConnection connection, int rings, int ringSize, boolean sealable)
+      throws IOException {
     wire = new FrontendWire(connection);
     this.ringSize = ringSize;
     memoryBytes = (1 + rings) * MIB;
-    memory = SharedFile.create(MEMORY_NAME, memoryBytes, true);
+    memory = SharedFile.create(MEMORY_NAME, memoryBytes, sealable);
     mapping = Mapping.of(memory.value(), 0, memoryBytes, true);
     for (int i = 0; i < rings; i++) {
       this.rings.add(new Ring());

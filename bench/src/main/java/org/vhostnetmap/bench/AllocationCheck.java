@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bench;
+
+import com.sun.management.ThreadMXBean;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.net.DatagramPacket;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.MulticastSocket;
+import java.net.NetworkInterface;
+import java.util.Arrays;
+import org.vhostnetmap.bridge.Bridge;
+import org.vhostnetmap.bridge.BridgeStatus;
+import org.vhostnetmap.bridge.GuestPort;
+import org.vhostnetmap.bridge.NullPort;
+import org.vhostnetmap.bridge.PktgenPort;
+import org.vhostnetmap.bridge.Port;
+import org.vhostnetmap.bridge.TapPort;
+import org.vhostnetmap.fakes.FakeDriver;
+import org.vhostnetmap.fakes.FakeFrontend;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.EventLoop;
+import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.UnixConnection;
+import org.vhostnetmap.vhost.Offer;
+import org.vhostnetmap.vhost.VhostUserBackend;
+
+/**
+ * Measures how many bytes of Java heap a worker allocates per frame, for each kind of source and
+ * sink, and fails when it is more than none. The guests' drivers are fakes that give back every
+ * buffer at once.
+ */
+public final class AllocationCheck {
+  private static final long FRAMES = 10_000_000;
+  private static final long TAP_FRAMES = 1_000_000;
+  private static final long WARM_UP_SHARE = 10;
+  private static final double LIMIT = 0.01;
+  private static final int RING = 256;
+  private static final long MERGEABLE = 1L << 15;
+  private static final long BASIC = 1L << 32 | 1L << 30 | 1L << 29;
+  private static final String TAP = "vnmalloc0";
+
+  private final EventLoop loop = new EventLoop("control");
+  private final Bridge bridge = new Bridge(loop, Bridge.Settings.DEFAULT);
+  private final Port from;
+  private final Port to;
+  private volatile boolean stopped;
+
+  private interface Making {
+    Port port(Bridge bridge, EventLoop loop) throws IOException;
+  }
+
+  private interface Traffic {
+    /** Keeps one side going until {@code check.stopped}. */
+    void run(AllocationCheck check) throws IOException;
+  }
+
+  private AllocationCheck(Making from, Making to) throws IOException {
+    this.from = from.port(bridge, loop);
+    this.to = to.port(bridge, loop);
+    bridge.add(this.from);
+    bridge.add(this.to);
+  }
+
+  /** Prints a table; ends with 1 when a path allocates. */
+  public static void main(String[] arguments) throws Exception {
+    System.out.printf("%-40s %12s %12s %14s%n", "path", "frames", "bytes", "bytes/frame");
+    Making pktgen = (bridge, loop) -> new PktgenPort("pktgen:", 64, 0);
+    Making nothing = (bridge, loop) -> new NullPort("null:");
+    int bad = check("pktgen to null", FRAMES, pktgen, nothing, all -> {});
+    bad += checkGuest("guest tx to null", 0, false, nothing);
+    bad += checkGuest("pktgen to guest rx", 0, true, pktgen);
+    bad += checkGuest("pktgen to guest rx, mergeable", MERGEABLE, true, pktgen);
+    bad += checkTap(nothing, pktgen);
+    System.exit(bad == 0 ? 0 : 1);
+  }
+
+  /** 1 when the path allocates, else 0. */
+  private static int check(String path, long frames, Making from, Making to, Traffic traffic)
+      throws Exception {
+    AllocationCheck check = new AllocationCheck(from, to);
+    try {
+      return check.measure(path, frames, traffic);
+    } finally {
+      check.stopped = true;
+      check.loop.call(
+          () -> {
+            check.bridge.close();
+            return check;
+          });
+      check.loop.close();
+    }
+  }
+
+  private int measure(String path, long frames, Traffic traffic) throws Exception {
+    loop.start();
+    loop.call(
+        () -> {
+          bridge.start();
+          return this;
+        });
+    Thread driver = new Thread(() -> drive(traffic), "driver");
+    driver.setDaemon(true);
+    driver.start();
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long worker = workerId(threads);
+    awaitDelivered(frames / WARM_UP_SHARE);
+    long framesBefore = delivered();
+    long before = threads.getThreadAllocatedBytes(worker);
+    awaitDelivered(framesBefore + frames);
+    long bytes = threads.getThreadAllocatedBytes(worker) - before;
+    long moved = delivered() - framesBefore;
+    stopped = true;
+    driver.join();
+    double perFrame = (double) bytes / moved;
+    boolean good = perFrame <= LIMIT;
+    System.out.printf(
+        "%-40s %12d %12d %14.5f%s%n", path, moved, bytes, perFrame, good ? "" : "  TOO MANY");
+    return good ? 0 : 1;
+  }
+
+  private void drive(Traffic traffic) {
+    try {
+      traffic.run(this);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  private static long workerId(ThreadMXBean threads) {
+    return Arrays.stream(threads.getThreadInfo(threads.getAllThreadIds()))
+        .filter(thread -> thread != null && thread.getThreadName().equals("worker-0"))
+        .mapToLong(thread -> thread.getThreadId())
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private long delivered() throws Exception {
+    BridgeStatus status = loop.call(bridge::status);
+    return status.delivered();
+  }
+
+  private void awaitDelivered(long frames) throws Exception {
+    while (delivered() < frames) {
+      java.util.concurrent.locks.LockSupport.parkNanos(200_000_000);
+    }
+  }
+
+  // Guests
+
+  private static int checkGuest(String path, long features, boolean receives, Making other)
+      throws Exception {
+    UnixConnection[] ends = UnixConnection.pair();
+    try (FakeFrontend frontend = new FakeFrontend(ends[0], 2, RING)) {
+      frontend.wanting(features | BASIC);
+      Making guest =
+          (bridge, loop) -> {
+            GuestPort port = new GuestPort("guest", bridge, 1);
+            Fd socket = Fd.duplicate(ends[1].fd());
+            ends[1].close();
+            port.attach(VhostUserBackend.adopt(loop, socket, Offer.net(1, false), port));
+            return port;
+          };
+      Traffic traffic = check -> recycle(check, frontend, receives ? 0 : 1);
+      return receives
+          ? check(path, FRAMES, other, guest, traffic)
+          : check(path, FRAMES, guest, other, traffic);
+    }
+  }
+
+  /** All descriptors stay where they are; those that were used are made available again at once. */
+  private static void recycle(AllocationCheck check, FakeFrontend frontend, int ring)
+      throws IOException {
+    frontend.bringUp(1);
+    FakeDriver driver = frontend.driver(ring);
+    for (int i = 0; i < RING; i++) {
+      if (ring == 0) {
+        driver.postReceive(1536);
+      } else {
+        driver.send(new byte[12 + 64]);
+      }
+    }
+    frontend.kick(ring);
+    while (!check.stopped) {
+      int before = driver.availableIndex();
+      int next = (driver.usedIndex() + RING) & 0xffff;
+      if (next != before) {
+        driver.availableIndex(next);
+        if (driver.kickNeeded(before)) {
+          frontend.kick(ring);
+        }
+      }
+      Thread.onSpinWait();
+    }
+  }
+
+  // TAP
+
+  private static int checkTap(Making nothing, Making pktgen) throws Exception {
+    Making tap = (bridge, loop) -> new TapPort("tap:" + TAP, TAP);
+    try {
+      return check("pktgen to tap", TAP_FRAMES, pktgen, tap, all -> {})
+          + check("tap to null", TAP_FRAMES, tap, nothing, AllocationCheck::sendIntoTap);
+    } catch (ErrnoException e) {
+      System.out.printf("%-40s skipped: %s%n", "tap", e.getMessage());
+      return 0;
+    }
+  }
+
+  /** IPv6 multicast needs no address but the one the interface gives itself. */
+  private static void sendIntoTap(AllocationCheck check) throws IOException {
+    byte[] payload = new byte[64];
+    while (!check.stopped) {
+      try (MulticastSocket socket = new MulticastSocket((InetSocketAddress) null)) {
+        NetworkInterface tap = NetworkInterface.getByName(TAP);
+        InetAddress group = Inet6Address.getByAddress("ff02::1", allNodes(), tap);
+        DatagramPacket packet = new DatagramPacket(payload, payload.length, group, 9);
+        while (!check.stopped) {
+          socket.send(packet);
+        }
+      } catch (IOException notReady) {
+        // Its address is still being checked for duplicates.
+        java.util.concurrent.locks.LockSupport.parkNanos(100_000_000);
+      }
+    }
+  }
+
+  private static byte[] allNodes() {
+    byte[] address = new byte[16];
+    address[0] = (byte) 0xff;
+    address[1] = 2;
+    address[15] = 1;
+    return address;
+  }
+}
