@@ -63,7 +63,9 @@ public final class VirtioUser implements AutoCloseable {
     // Two threads that may run on any processor, so that one processor is enough.
     command.addAll(List.of("--lcores", "0@0,1@0", "--vdev", vdev, "--", "-i", "--no-mlockall"));
     command.addAll(List.of("--total-num-mbufs=4096", "--rxq=" + queues, "--txq=" + queues));
-    ManagedProcess testpmd = ManagedProcess.startPiped(command, Map.of(), scratch.path("log"));
+    // DPDK leaves files behind in its run-time directory; here they go with the scratch.
+    Map<String, String> environment = Map.of("RUNTIME_DIRECTORY", scratch.path("").toString());
+    ManagedProcess testpmd = ManagedProcess.startPiped(command, environment, scratch.path("log"));
     var user = new VirtioUser(scratch, testpmd);
     try {
       user.untilPrompt("");

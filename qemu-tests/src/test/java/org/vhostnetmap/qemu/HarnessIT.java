@@ -18,6 +18,8 @@ class HarnessIT {
         null,
         socket,
         List.of(
+            "env",
+            "RUNTIME_DIRECTORY=" + socket.getParent(),
             "dpdk-testpmd",
             "--no-huge",
             "-m",
