@@ -141,6 +141,24 @@ final class Burst {
     return value;
   }
 
+  /** Whether the first and last byte of every segment of these frames can be read at all. */
+  boolean isReadable(long frames) {
+    int sum = 0; // what is read must matter, or the compiler leaves the reading out
+    try {
+      for (long left = frames; left != 0; left &= left - 1) {
+        int i = Long.numberOfTrailingZeros(left);
+        for (int s = segment[i]; s < segment[i] + segments[i]; s++) {
+          long first = table.segmentAddress[s];
+          sum += Memory.getUnsignedByte(first);
+          sum += Memory.getUnsignedByte(first + table.segmentLength[s] - 1);
+        }
+      }
+      return sum != Integer.MIN_VALUE;
+    } catch (InternalError vanished) {
+      return false;
+    }
+  }
+
   /** Copies a frame to one place: the only copy it gets. */
   void copyTo(int i, long to) {
     if (segments[i] == 1) {

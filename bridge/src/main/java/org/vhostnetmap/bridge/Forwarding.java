@@ -15,6 +15,9 @@ final class Forwarding {
    */
   private static final long PATIENCE_NANOS = 10_000_000;
 
+  /** Faults in a row that nobody can be blamed for, before a front-end goes all the same. */
+  static final int STRIKES = 1000;
+
   private static final long NANOS_PER_SECOND = 1_000_000_000;
 
   private final List<Port> ports;
@@ -23,6 +26,7 @@ final class Forwarding {
   private final long[] unicast; // frames for each port
   private final int[] targets; // ports with any
   private int targetCount;
+  private final int[] strikes; // faults in a row of each sink that nobody could be blamed for
   private final int[] touched; // ports to flush
   private final boolean[] isTouched;
   private int touchedCount;
@@ -34,6 +38,7 @@ final class Forwarding {
     sinks = ports.stream().map(Port::sink).toArray(Sink[]::new);
     unicast = new long[sinks.length];
     targets = new int[sinks.length];
+    strikes = new int[sinks.length];
     touched = new int[sinks.length];
     isTouched = new boolean[sinks.length];
   }
@@ -59,7 +64,7 @@ final class Forwarding {
 
   private int wire(Lane lane, Burst burst, long now) {
     int to = 1 - lane.port;
-    long left = burst.valid == 0 ? 0 : offer(to, burst, burst.valid);
+    long left = burst.valid == 0 ? 0 : offer(lane.port, to, burst, burst.valid);
     if (left == 0) {
       lane.fullSince = 0;
       return burst.count;
@@ -89,7 +94,7 @@ final class Forwarding {
       int to = targets[t];
       long frames = unicast[to];
       unicast[to] = 0;
-      long left = offer(to, burst, frames);
+      long left = offer(from, to, burst, frames);
       if (left != 0) {
         sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
       }
@@ -146,18 +151,32 @@ final class Forwarding {
 
   /**
    * Offers frames to one sink. When a page of either side vanishes under the copy, the frames that
-   * were left are settled as dropped, and whoever took the page away is let go of; when the page
-   * came back meanwhile, that is all there is to do.
+   * were left are settled as dropped, and whoever took the page away is let go of.
    */
-  private long offer(int to, Burst burst, long frames) {
+  private long offer(int from, int to, Burst burst, long frames) {
     touch(to);
     burst.taken = 0;
     try {
-      return sinks[to].offer(burst, frames);
+      long left = sinks[to].offer(burst, frames);
+      strikes[to] = 0;
+      return left;
     } catch (InternalError vanished) {
-      blame();
+      if (!blame()) {
+        strike(from, to, burst, frames);
+      }
       sinks[to].drop(DropReason.MEMORY_VANISHED, Long.bitCount(frames & ~burst.taken));
       return 0;
+    }
+  }
+
+  /**
+   * A page can't be had although no file shrank: it came back meanwhile, or the file system behind
+   * it is full. Once is nothing; again and again without a success between, somebody has to go.
+   */
+  private void strike(int from, int to, Burst burst, long frames) {
+    if (++strikes[to] >= STRIKES) {
+      strikes[to] = 0;
+      ports.get(burst.isReadable(frames) ? to : from).abandonMemory();
     }
   }
 
@@ -171,6 +190,11 @@ final class Forwarding {
       }
     }
     return any;
+  }
+
+  /** Lets go of the front-end of a port; false when it has none to let go of. */
+  boolean abandon(int port) {
+    return ports.get(port).abandonMemory();
   }
 
   /** The name of a port, for the log. */

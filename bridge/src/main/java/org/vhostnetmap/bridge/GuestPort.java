@@ -112,11 +112,12 @@ public final class GuestPort extends Port implements DataPlane {
   }
 
   @Override
-  void abandonMemory() {
+  boolean abandonMemory() {
     VhostUserBackend known = backend;
     if (known != null) {
       known.memoryVanished();
     }
+    return known != null;
   }
 
   @Override

@@ -35,9 +35,12 @@ public abstract class Port implements AutoCloseable {
   }
 
   /**
-   * From a worker thread: lets go of whoever took the memory away. Repeated calls do nothing more.
+   * From a worker thread: lets go of whoever lent the port its memory. Repeated calls do nothing
+   * more. False when there is nobody to let go of.
    */
-  void abandonMemory() {}
+  boolean abandonMemory() {
+    return false;
+  }
 
   /** Releases everything the port owns; the workers no longer know it. */
   @Override

@@ -21,7 +21,6 @@ final class Worker implements Runnable {
   private static final int EVENTS = 128;
   private static final long WATCH_NANOS = 20_000;
   private static final long WAKE_TOKEN = -1;
-  private static final int STRIKES = 1000;
 
   /** The lanes from now on, and whom to tell that the old ones were let go of. */
   private record Plan(
@@ -189,7 +188,12 @@ final class Worker implements Runnable {
    * may go on.
    */
   private void strike(Lane lane, InternalError vanished) {
-    if (!forwarding.blame() && ++lane.strikes > STRIKES) {
+    if (forwarding.blame() || ++lane.strikes < Forwarding.STRIKES) {
+      return;
+    }
+    lane.strikes = 0;
+    // Outside an offer a source touches only memory of its own port.
+    if (!forwarding.abandon(lane.port)) {
       retire(lane, vanished);
     }
   }

@@ -273,6 +273,34 @@ final class ForwardingTest {
     }
 
     @Test
+    void aSinkWhosePagesCanNeverBeHadIsLetGoOfThoughNoFileShrank() throws Exception {
+      make(2);
+      port(1).sinkVanishes = true;
+      for (int i = 0; i < Forwarding.STRIKES - 1; i++) {
+        send(0, frame(mac(1), mac(9), 60, i));
+        round(0);
+      }
+      assertEquals(0, port(1).abandoned);
+      send(0, frame(mac(1), mac(9), 60, 0));
+      round(0);
+      assertEquals(1, port(1).abandoned);
+      assertEquals(0, port(0).abandoned);
+      assertEquals(
+          Forwarding.STRIKES, port(1).out.status().drops().get(DropReason.MEMORY_VANISHED));
+    }
+
+    @Test
+    void aSinkThatWorksInBetweenIsNot() throws Exception {
+      make(2);
+      for (int i = 0; i < 3 * Forwarding.STRIKES; i++) {
+        port(1).sinkVanishes = i % 2 == 0;
+        send(0, frame(mac(1), mac(9), 60, i));
+        round(0);
+      }
+      assertEquals(0, port(1).abandoned);
+    }
+
+    @Test
     void framesAimedBeforeTheSortingBrokeOffDoNotComeBackInALaterBurst() throws Exception {
       make(3);
       send(1, frame(BROADCAST, mac(1), 60, 1));

@@ -133,8 +133,9 @@ final class RecordingPort extends Port implements Sink, Source {
   }
 
   @Override
-  void abandonMemory() {
+  boolean abandonMemory() {
     abandoned++;
+    return true;
   }
 
   /** The numbers of the frames that came, in their order. */
