@@ -128,6 +128,16 @@ public final class Bridge implements AutoCloseable {
     Latches.await(passed, "a worker");
   }
 
+  /**
+   * Control thread: nobody is behind a port any more; frames for whoever was there are flooded
+   * again.
+   */
+  void forgetAddresses(Port port) {
+    if (running) {
+      table.forget(ports.indexOf(port));
+    }
+  }
+
   /** Control thread: on return every worker has passed a quiescent point since the call. */
   void quiesce() {
     portsChanged();

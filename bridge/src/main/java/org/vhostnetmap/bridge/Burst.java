@@ -19,6 +19,9 @@ final class Burst {
    */
   static final int FRAMES = 32;
 
+  /** Bytes after which a source that has more ends a burst: what one round may cost the others. */
+  static final int BYTES = 256 * 1024;
+
   /** An Ethernet header, the shortest frame. */
   static final int SHORTEST_FRAME = 14;
 

@@ -64,26 +64,29 @@ final class Forwarding {
 
   private int wire(Lane lane, Burst burst, long now) {
     int to = 1 - lane.port;
-    long left = burst.valid == 0 ? 0 : offer(lane.port, to, burst, burst.valid);
+    burst.valid |= lane.takenAhead & Burst.first(burst.count);
+    long fresh = burst.valid & ~lane.takenAhead;
+    long left = fresh == 0 ? 0 : offer(lane.port, to, burst, fresh);
     if (left == 0) {
       lane.fullSince = 0;
-      return burst.count;
-    }
-    if (lane.fullSince == 0 || burst.taken != 0) {
+    } else if (lane.fullSince == 0 || burst.taken != 0) {
       lane.fullSince = now;
     }
-    if (now - lane.fullSince < PATIENCE_NANOS) {
-      return Long.numberOfTrailingZeros(left);
+    int settled = burst.count;
+    if (left != 0 && now - lane.fullSince < PATIENCE_NANOS) {
+      settled = Long.numberOfTrailingZeros(left);
+    } else if (left != 0) {
+      sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
+      left = 0;
     }
-    sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
-    return burst.count;
+    lane.takenAhead = (lane.takenAhead | (fresh & ~left)) >>> settled;
+    return settled;
   }
 
   private void bridge(int from, Burst burst, long nowSeconds) {
     forgetTargets();
     long flood = sort(from, burst, nowSeconds);
     if (flood != 0) {
-      floodCopies += (long) Long.bitCount(flood) * (sinks.length - 2);
       for (int to = 0; to < sinks.length; to++) {
         if (to != from) {
           aim(to, flood);
@@ -100,6 +103,7 @@ final class Forwarding {
       }
     }
     targetCount = 0;
+    floodCopies += (long) Long.bitCount(flood) * (sinks.length - 2);
   }
 
   /** A burst whose sorting ended early (a vanished page) leaves targets behind. */

@@ -4,6 +4,7 @@ package org.vhostnetmap.bridge;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.ErrnoException;
@@ -28,6 +29,7 @@ public final class GuestPort extends Port implements DataPlane {
   private final AnnounceSource announcements = new AnnounceSource(announceCounters);
   private List<GuestTransmit> transmits = List.of();
   private List<GuestReceive> receives = List.of();
+  private final AtomicBoolean abandoned = new AtomicBoolean(); // and the rings not yet taken away
   private volatile @Nullable VhostUserBackend backend;
 
   /**
@@ -108,13 +110,13 @@ public final class GuestPort extends Port implements DataPlane {
   @Override
   boolean memoryVanished() {
     VhostUserBackend known = backend;
-    return known != null && known.ownsFaultedMemory();
+    return known != null && (abandoned.get() || known.ownsFaultedMemory());
   }
 
   @Override
   boolean abandonMemory() {
     VhostUserBackend known = backend;
-    if (known != null) {
+    if (known != null && abandoned.compareAndSet(false, true)) {
       known.memoryVanished();
     }
     return known != null;

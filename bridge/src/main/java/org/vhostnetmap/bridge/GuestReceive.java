@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
-import java.util.concurrent.locks.ReentrantLock;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.vhost.NetHeader;
 import org.vhostnetmap.vhost.Vring;
@@ -15,7 +14,9 @@ import org.vhostnetmap.virtqueue.SplitVirtqueue;
  * VIRTIO_NET_F_MRG_RXBUF.
  */
 final class GuestReceive implements Sink {
-  private final ReentrantLock lock = new ReentrantLock();
+  private static final int ROUNDS = 16;
+  private static final int NO_ROOM = -1;
+
   private final Vring vring;
   private final SplitVirtqueue queue;
   private final int headerLength;
@@ -23,6 +24,7 @@ final class GuestReceive implements Sink {
   private final QueueCounters counters;
   private final Chains chains = new Chains();
   private final FrameScatter scatter;
+  private boolean kicksRefused;
   private boolean callWanted;
   private boolean faulted;
 
@@ -33,9 +35,6 @@ final class GuestReceive implements Sink {
     this.mergeable = mergeable;
     this.counters = counters;
     this.scatter = new FrameScatter(headerLength);
-    // The driver kicks when it adds buffers; frames that find none are dropped or wait for the next
-    // round, so we never ask.
-    queue.refuseKicks();
   }
 
   Vring vring() {
@@ -43,11 +42,17 @@ final class GuestReceive implements Sink {
   }
 
   @Override
-  public long offer(Burst burst, long frames) {
-    lock.lock();
+  public synchronized long offer(Burst burst, long frames) {
     try {
       if (faulted) {
         return dropAll(burst, frames);
+      }
+      if (!kicksRefused) {
+        // The driver kicks when it adds buffers; frames that find none are dropped or wait for the
+        // next round, so we never ask. Not done at birth, on the control thread, which touches no
+        // guest memory here.
+        queue.refuseKicks();
+        kicksRefused = true;
       }
       long left = fill(burst, frames);
       callWanted |= queue.publish();
@@ -57,8 +62,6 @@ final class GuestReceive implements Sink {
       callWanted |= queue.publish(); // what was delivered before
       vring.fail(fault);
       return dropAll(burst, frames & ~burst.taken);
-    } finally {
-      lock.unlock();
     }
   }
 
@@ -68,10 +71,13 @@ final class GuestReceive implements Sink {
     return 0;
   }
 
-  /** Rounds of: peek as many chains as there are frames, fill them, complete them. */
+  /**
+   * Rounds of: peek as many chains as there are frames, fill them, complete them. A few rounds are
+   * enough for any honest driver; one that posts thousands of tiny pieces has no more room today.
+   */
   private long fill(Burst burst, long frames) throws GuestFault {
     long left = frames;
-    while (left != 0) {
+    for (int round = 0; left != 0 && round < ROUNDS; round++) {
       chains.clear();
       if (queue.peek(chains, Long.bitCount(left)) == 0) {
         return left;
@@ -101,10 +107,8 @@ final class GuestReceive implements Sink {
         return left;
       }
     }
-    return 0;
+    return left;
   }
-
-  private static final int NO_ROOM = -1;
 
   private boolean fits(Burst burst, int i, int chain) {
     int segment = chains.firstSegment[chain];
@@ -167,13 +171,8 @@ final class GuestReceive implements Sink {
   }
 
   @Override
-  public void drop(DropReason reason, long count) {
-    lock.lock();
-    try {
-      counters.drop(reason, count);
-    } finally {
-      lock.unlock();
-    }
+  public synchronized void drop(DropReason reason, long count) {
+    counters.drop(reason, count);
   }
 
   @Override
@@ -182,17 +181,12 @@ final class GuestReceive implements Sink {
   }
 
   @Override
-  public void flush() {
-    lock.lock();
-    try {
-      if (callWanted) {
-        callWanted = false;
-        if (vring.call()) {
-          counters.notifications++;
-        }
+  public synchronized void flush() {
+    if (callWanted) {
+      callWanted = false;
+      if (vring.call()) {
+        counters.notifications++;
       }
-    } finally {
-      lock.unlock();
     }
   }
 }

@@ -39,16 +39,14 @@ final class GuestSink implements Sink {
     return spread(burst, frames, to);
   }
 
-  /**
-   * Frames that find one ring full are dropped at once: those behind them may be on their way
-   * through another.
-   */
+  /** Each ring takes its frames in order; what finds one ring full does not hold up another. */
   private long spread(Burst burst, long frames, GuestReceive[] to) {
     int[] ring = burst.ring;
     for (long left = frames; left != 0; left &= left - 1) {
       int i = Long.numberOfTrailingZeros(left);
       ring[i] = FlowHash.of(burst, i) % to.length;
     }
+    long full = 0;
     for (int r = 0; r < to.length; r++) {
       long mine = 0;
       for (long left = frames; left != 0; left &= left - 1) {
@@ -56,14 +54,10 @@ final class GuestSink implements Sink {
         mine |= ring[i] == r ? 1L << i : 0;
       }
       if (mine != 0) {
-        long full = to[r].offer(burst, mine);
-        if (full != 0) {
-          to[r].drop(DropReason.NO_BUFFERS, Long.bitCount(full));
-          burst.taken |= full;
-        }
+        full |= to[r].offer(burst, mine);
       }
     }
-    return 0;
+    return full;
   }
 
   @Override

@@ -40,7 +40,13 @@ final class GuestTransmit implements Source {
       return;
     }
     Chains chains = burst.table;
+    long bytes = 0;
     for (int i = 0; i < burst.count; i++) {
+      bytes += chains.length[i];
+      if (bytes > Burst.BYTES && i > 0) {
+        burst.count = i; // the rest is for the next round: others wait for their turn
+        return;
+      }
       int first = chains.firstSegment[i];
       int segments = chains.firstSegment[i + 1] - first;
       long frame = chains.length[i] - headerLength;

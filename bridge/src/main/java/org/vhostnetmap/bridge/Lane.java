@@ -16,6 +16,12 @@ final class Lane {
   /** Since when the one sink of a wire has had no room; 0 = it has. */
   long fullSince;
 
+  /**
+   * Of the frames that stayed in the source for want of room: those behind the first that the sink
+   * took all the same, by their place in the next burst.
+   */
+  long takenAhead;
+
   /** Whether notifications are armed and the lane is not polled. */
   boolean resting;
 

@@ -22,6 +22,9 @@ final class MacTable {
   private static final long GROUP_BIT =
       1; // of the first byte on the wire, which is the lowest here
 
+  /** An entry whose address has no port, until it ages. */
+  private static final long NOWHERE = 0xffffL << 48;
+
   /** Odd and random, so that nobody can choose addresses that all fall into one place. */
   private static final long MULTIPLIER =
       java.util.concurrent.ThreadLocalRandom.current().nextLong() | 1;
@@ -78,7 +81,12 @@ final class MacTable {
   /** The port an address was last seen at, or -1. */
   int lookup(long mac) {
     Entries table = entries;
-    return (int) (table.entry[table.find(mac)] >>> 48) - 1;
+    return port(table.entry[table.find(mac)]);
+  }
+
+  private static int port(long entry) {
+    long port = entry >>> 48;
+    return port == NOWHERE >>> 48 ? -1 : (int) port - 1;
   }
 
   /**
@@ -102,18 +110,23 @@ final class MacTable {
   private synchronized void insert(long mac, int port, long nowSeconds) {
     Entries table = entries;
     int place = table.find(mac);
-    int before = (int) (table.entry[place] >>> 48) - 1;
+    int before = port(table.entry[place]);
     if (before == port) {
       return;
     }
     if (learned[port] >= QUOTA) {
       evictOldest(port, nowSeconds);
-      if (learned[port] >= QUOTA) {
-        refusals++;
-        return;
-      }
       table = entries;
       place = table.find(mac);
+      if (learned[port] >= QUOTA) {
+        refusals++;
+        if (before >= 0 && table.entry[place] != 0) {
+          // It is not where it was, and may not be where it is: frames for it are flooded.
+          learned[before]--;
+          table.entry[place] = mac | NOWHERE;
+        }
+        return;
+      }
     }
     if (before >= 0) {
       learned[before]--;
@@ -174,7 +187,9 @@ final class MacTable {
         int place = fresh.find(entry & MAC_MASK);
         fresh.entry[place] = entry;
         fresh.seen[place] = old.seen[i];
-        learned[(int) (entry >>> 48) - 1]++;
+        if (port(entry) >= 0) {
+          learned[port(entry)]++;
+        }
       } else {
         same = false;
       }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
-import java.util.concurrent.locks.ReentrantLock;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
 
 /** A netmap transmit ring as a sink: copies each frame into as many slots as it takes. */
 final class NetmapSink implements Sink {
-  private final ReentrantLock lock = new ReentrantLock();
   private final NetmapRing ring;
   private final RingSync sync;
   private final QueueCounters counters;
@@ -22,18 +20,13 @@ final class NetmapSink implements Sink {
   }
 
   @Override
-  public long offer(Burst burst, long frames) {
-    lock.lock();
-    try {
-      int space = ring.space();
-      if (space < ring.slots() / 2) {
-        sync.sync();
-        space = ring.space();
-      }
-      return fill(burst, frames, space);
-    } finally {
-      lock.unlock();
+  public synchronized long offer(Burst burst, long frames) {
+    int space = ring.space();
+    if (space < ring.slots() / 2) {
+      sync.sync();
+      space = ring.space();
     }
+    return fill(burst, frames, space);
   }
 
   private long fill(Burst burst, long frames, int space) {
@@ -100,13 +93,8 @@ final class NetmapSink implements Sink {
   }
 
   @Override
-  public void drop(DropReason reason, long count) {
-    lock.lock();
-    try {
-      counters.drop(reason, count);
-    } finally {
-      lock.unlock();
-    }
+  public synchronized void drop(DropReason reason, long count) {
+    counters.drop(reason, count);
   }
 
   @Override
@@ -115,15 +103,10 @@ final class NetmapSink implements Sink {
   }
 
   @Override
-  public void flush() {
-    lock.lock();
-    try {
-      if (dirty) {
-        dirty = false;
-        sync.sync();
-      }
-    } finally {
-      lock.unlock();
+  public synchronized void flush() {
+    if (dirty) {
+      dirty = false;
+      sync.sync();
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import org.vhostnetmap.linux.ErrnoException;
@@ -51,6 +52,7 @@ public final class PktgenPort extends Port {
   /** The ring gives out slots by the clock when there is a rate. */
   private final class Generator extends NetmapSource {
     private long started;
+    private long forgiven; // frames
 
     Generator() {
       super(memory.ring(), () -> {}, in);
@@ -71,7 +73,9 @@ public final class PktgenPort extends Port {
       if (started == 0) {
         started = now;
       }
-      long due = (long) ((double) (now - started) * rate / NANOS);
+      long due = (long) ((double) (now - started) * rate / NANOS) - forgiven;
+      // What could not be sent for a while is not owed for ever.
+      forgiven += Math.max(0, due - in.frames - (SLOTS - 1));
       long owed = Math.clamp(due - in.frames, 0, SLOTS - 1L);
       memory.give((int) (in.frames % SLOTS), (int) owed);
     }
@@ -96,50 +100,10 @@ public final class PktgenPort extends Port {
    */
   private void fillBuffers() {
     byte[] frame = new byte[length];
-    byte[] head = {
-      2,
-      0,
-      0,
-      0,
-      0,
-      2,
-      2,
-      0,
-      0,
-      0,
-      0,
-      1,
-      8,
-      0,
-      0x45,
-      0,
-      0,
-      0,
-      0,
-      0,
-      0x40,
-      0,
-      64,
-      17,
-      0,
-      0,
-      (byte) 198,
-      18,
-      0,
-      1,
-      (byte) 198,
-      18,
-      0,
-      2,
-      0,
-      9,
-      0,
-      9,
-      0,
-      0,
-      0,
-      0
-    };
+    byte[] head =
+        HexFormat.of()
+            .parseHex(
+                "0200000000020200000000010800450000000000400040110000c6120001c61200020009000900000000");
     System.arraycopy(head, 0, frame, 0, head.length);
     putShort(frame, 16, length - 14);
     putShort(frame, 38, length - 34);

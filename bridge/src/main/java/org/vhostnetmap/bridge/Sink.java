@@ -12,7 +12,7 @@ interface Sink {
    * when a vanished page ends the call early.
    *
    * @param frames a mask of valid frames, not empty
-   * @return the frames there was no room for: always the last ones of the mask
+   * @return the frames there was no room for; of one flow always the last ones
    */
   long offer(Burst burst, long frames);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
-import java.util.concurrent.locks.ReentrantLock;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.Memory;
@@ -17,7 +16,6 @@ final class TapSink implements Sink {
   private static final int EAGAIN = 11;
   private static final int EFAULT = 14;
 
-  private final ReentrantLock lock = new ReentrantLock();
   private final int fd;
   private final QueueCounters counters;
   private final Mapping iovecs;
@@ -29,32 +27,27 @@ final class TapSink implements Sink {
   }
 
   @Override
-  public long offer(Burst burst, long frames) {
-    lock.lock();
-    try {
-      for (long left = frames; left != 0; left &= left - 1) {
-        int i = Long.numberOfTrailingZeros(left);
-        int sent = send(burst, i);
-        if (sent == -EAGAIN) {
-          return left;
-        }
-        if (sent == -EFAULT) {
-          // A system call reports a vanished page so; everything else of ours reports it by this
-          // error.
-          throw new InternalError("EFAULT from writev");
-        }
-        if (sent < 0) {
-          counters.drop(DropReason.HOST_REFUSED, 1);
-        } else {
-          counters.frames++;
-          counters.bytes += burst.length[i];
-        }
-        burst.taken |= 1L << i;
+  public synchronized long offer(Burst burst, long frames) {
+    for (long left = frames; left != 0; left &= left - 1) {
+      int i = Long.numberOfTrailingZeros(left);
+      int sent = send(burst, i);
+      if (sent == -EAGAIN) {
+        return left;
       }
-      return 0;
-    } finally {
-      lock.unlock();
+      if (sent == -EFAULT) {
+        // A system call reports a vanished page so; everything else of ours reports it by this
+        // error.
+        throw new InternalError("EFAULT from writev");
+      }
+      if (sent < 0) {
+        counters.drop(DropReason.HOST_REFUSED, 1);
+      } else {
+        counters.frames++;
+        counters.bytes += burst.length[i];
+      }
+      burst.taken |= 1L << i;
     }
+    return 0;
   }
 
   private int send(Burst burst, int i) {
@@ -74,13 +67,8 @@ final class TapSink implements Sink {
   }
 
   @Override
-  public void drop(DropReason reason, long count) {
-    lock.lock();
-    try {
-      counters.drop(reason, count);
-    } finally {
-      lock.unlock();
-    }
+  public synchronized void drop(DropReason reason, long count) {
+    counters.drop(reason, count);
   }
 
   @Override

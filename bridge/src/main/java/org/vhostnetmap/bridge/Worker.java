@@ -96,6 +96,9 @@ final class Worker implements Runnable {
       } catch (InternalError late) {
         // HotSpot may report a vanished page as late as at the next safepoint, outside any visit.
         forwarding.blame();
+      } catch (RuntimeException mistake) {
+        // The control thread waits for this one at the next plan: it must not end.
+        LOG.log(ERROR, "a mistake of this program, outside any source", mistake);
       }
     }
     changePlan();

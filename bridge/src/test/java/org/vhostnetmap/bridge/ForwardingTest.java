@@ -105,6 +105,29 @@ final class ForwardingTest {
     }
 
     @Test
+    void oneFullRingOfSeveralHoldsUpNoOtherAndItsOwnFramesWait() throws Exception {
+      make(2);
+      for (int n = 0; n < 60; n++) {
+        send(0, frame(mac(2), mac(1), 60, n));
+      }
+      Random random = new Random(3);
+      while (!port(0).toSend.isEmpty()) {
+        port(1).fullFlow = random.nextInt(-1, 3);
+        now += MILLISECOND;
+        round(0);
+      }
+      List<Integer> numbers = port(1).numbers();
+      assertEquals(60, numbers.size());
+      for (int flow = 0; flow < 3; flow++) {
+        int mine = flow;
+        assertEquals(
+            IntStream.range(0, 60).filter(n -> n % 3 == mine).boxed().toList(),
+            numbers.stream().filter(n -> n % 3 == mine).toList());
+      }
+      assertEquals(0, port(1).out.dropped());
+    }
+
+    @Test
     void aSinkThatTakesNothingFor10MillisecondsCostsTheFramesThatWait() throws Exception {
       make(2);
       port(1).room = 0;

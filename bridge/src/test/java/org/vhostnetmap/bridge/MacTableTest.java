@@ -52,6 +52,22 @@ final class MacTableTest {
   }
 
   @Test
+  void anAddressThatMovesToAFullPortIsNowhereUntilItAgesOrMovesOn() {
+    table.learn(station(1), 0, 0);
+    for (int n = 0; n < MacTable.QUOTA; n++) {
+      table.learn(station(1000 + n), 1, 0);
+    }
+    table.learn(station(1), 1, 0);
+    assertEquals(-1, table.lookup(station(1)), "frames for it still go where it is no more");
+    assertEquals(0, table.count(0));
+    assertEquals(1, table.refusals());
+    table.learn(station(1), 2, 1);
+    assertEquals(2, table.lookup(station(1)));
+    table.age(1000);
+    assertEquals(0, table.count(2));
+  }
+
+  @Test
   void whatWasNotSeenForTheAgeingTimeIsForgotten() {
     table.learn(station(1), 0, 0);
     table.learn(station(2), 0, 0);

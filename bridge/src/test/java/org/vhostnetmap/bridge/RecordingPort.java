@@ -23,6 +23,10 @@ final class RecordingPort extends Port implements Sink, Source {
   final List<byte[]> received = new ArrayList<>();
   final Deque<byte[]> toSend = new ArrayDeque<>();
   int room = Integer.MAX_VALUE;
+
+  /** One flow out of several finds its ring full: frames whose number leaves this rest by three. */
+  int fullFlow = -1;
+
   int flushes;
   boolean vanished; // the next peek lends frames whose memory has gone
   boolean sinkVanishes;
@@ -68,8 +72,13 @@ final class RecordingPort extends Port implements Sink, Source {
   @Override
   public long offer(Burst burst, long frames) {
     long left = frames;
+    long full = 0;
     for (; left != 0 && room > 0; left &= left - 1) {
       int i = Long.numberOfTrailingZeros(left);
+      if (fullFlow >= 0 && burst.gather(i, 17, 1) % 3 == fullFlow) {
+        full |= 1L << i;
+        continue;
+      }
       if (sinkVanishes) {
         throw new InternalError("as if a page had gone");
       }
@@ -86,7 +95,7 @@ final class RecordingPort extends Port implements Sink, Source {
       room--;
       burst.taken |= 1L << i;
     }
-    return left;
+    return left | full;
   }
 
   @Override

@@ -261,14 +261,22 @@ public final class FakeDriver {
 
   /** The first {@code length} bytes of the (direct) chain at {@code head}. */
   public byte[] contents(int head, int length) {
+    if (length < 0 || length > arenaEnd - arena) {
+      throw new IllegalStateException("no chain of ours has " + length + " bytes");
+    }
     byte[] bytes = new byte[length];
     int done = 0;
-    for (int index = head; done < length; ) {
+    for (int index = head & (size - 1); done < length; ) {
       long descriptor = host(descriptorTable + 16L * index);
-      int part = (int) Math.min(Memory.getUnsignedInt(descriptor + 8), length - done);
-      Memory.copyToArray(host(Memory.getLong(descriptor)), bytes, done, part);
-      done += part;
-      index = Memory.getUnsignedShort(descriptor + 14);
+      long address = Memory.getLong(descriptor);
+      long part = Math.min(Memory.getLong(descriptor + 8) & 0xffffffffL, length - done);
+      // A test may have cut this very memory: then what was just read is no address.
+      if (address < arena || address > arenaEnd - part) {
+        throw new IllegalStateException("a descriptor of ours names no buffer of ours");
+      }
+      Memory.copyToArray(host(address), bytes, done, (int) part);
+      done += (int) part;
+      index = (int) (Memory.getLong(descriptor + 8) >>> 48) & (size - 1);
     }
     return bytes;
   }
