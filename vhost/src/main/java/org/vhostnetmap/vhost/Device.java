@@ -18,7 +18,6 @@ import org.vhostnetmap.vhost.feature.VirtioFeature;
 import org.vhostnetmap.vhost.message.MemoryRegion;
 import org.vhostnetmap.vhost.message.VringAddress;
 import org.vhostnetmap.virtqueue.GuestFault;
-import org.vhostnetmap.virtqueue.SplitLayout;
 
 /**
  * The virtio-net device behind one front-end: features, memory, rings and status byte, and the one
@@ -237,14 +236,16 @@ final class Device implements AutoCloseable {
     return rings.get((int) index);
   }
 
-  /** SET_VRING_NUM. */
+  /**
+   * SET_VRING_NUM. QEMU passes on what the guest wrote into a register, so an impossible size is
+   * the guest's fault: it costs the guest that ring, not the front-end its connection.
+   */
   void setSize(Ring ring, long entries) throws Refusal {
-    if (entries < 1 || entries > SplitLayout.MAXIMUM_SIZE || !SplitLayout.isSize((int) entries)) {
-      throw new Refusal(
-          "ring size " + entries + " is no power of two up to " + SplitLayout.MAXIMUM_SIZE);
-    }
     requireStill(ring, "size");
-    ring.size((int) entries);
+    ring.size(entries);
+    if (!Ring.isSize(entries)) {
+      throw new Refusal(Ring.impossible(entries), true);
+    }
   }
 
   /** SET_VRING_ADDR. The addresses are looked at when the ring starts: memory may come later. */

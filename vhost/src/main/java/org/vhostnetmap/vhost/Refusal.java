@@ -14,7 +14,10 @@ final class Refusal extends Exception {
     this(why, false);
   }
 
-  /** {@code visible}: the front-end sees it even without an acknowledgement, in the status byte. */
+  /**
+   * {@code visible}: the front-end sees it even without an acknowledgement, in the status byte or
+   * by a broken ring.
+   */
   Refusal(String why, boolean visible) {
     super(why, null, false, false);
     this.visible = visible;

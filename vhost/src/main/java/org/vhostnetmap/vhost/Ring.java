@@ -26,6 +26,7 @@ import org.vhostnetmap.virtqueue.SplitVirtqueue;
 final class Ring {
   private final int index;
   private int size;
+  private long impossibleSize; // what was asked when size is 0
   private @Nullable VringAddress address;
   private int base;
   private boolean started;
@@ -80,8 +81,20 @@ final class Ring {
     return base;
   }
 
-  void size(int entries) {
-    size = entries;
+  static boolean isSize(long entries) {
+    return entries >= 1 && entries <= SplitLayout.MAXIMUM_SIZE && SplitLayout.isSize((int) entries);
+  }
+
+  /** Why a ring can't have this size. */
+  static String impossible(long entries) {
+    return "size " + entries + " is no power of two up to " + SplitLayout.MAXIMUM_SIZE;
+  }
+
+  /** Any number; with an impossible one the ring breaks when it starts. */
+  void size(long entries) {
+    boolean possible = isSize(entries);
+    size = possible ? (int) entries : 0;
+    impossibleSize = possible ? 0 : entries;
     started = false;
   }
 
@@ -145,6 +158,7 @@ final class Ring {
   void stop() {
     reset();
     size = 0;
+    impossibleSize = 0;
     address = null;
     replaceKick(null);
     replaceCall(null);
@@ -202,6 +216,10 @@ final class Ring {
 
   private @Nullable SplitVirtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
     VringAddress place = address;
+    if (impossibleSize != 0) {
+      breaks(impossible(impossibleSize));
+      return null;
+    }
     if (size == 0 || place == null) {
       breaks("started without " + (size == 0 ? "a size" : "addresses"));
       return null;

@@ -116,4 +116,12 @@ class RingPlacesTest {
   void refusesOtherSizes(int size) throws IOException {
     assertEquals(1, qemu.tell(SET_VRING_NUM, state(0, size)));
   }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 3, 65536, -1})
+  void impossibleSizeFromTheGuestCostsItTheRingAndNotTheConnection(int size) throws IOException {
+    qemu.say(SET_VRING_NUM, state(0, size)); // QEMU asks for no acknowledgement here
+    assertEquals(BackendStatus.RingState.BROKEN, startedAt(USER, USER + 512, USER + 1024));
+    assertEquals(BackendStatus.RingState.RUNNING, startedAt(USER, USER + 512, USER + 1024));
+  }
 }
