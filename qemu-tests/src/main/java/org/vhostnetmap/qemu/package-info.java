@@ -21,6 +21,12 @@
 /// `RUN nonce seconds base64` in, `BEGIN nonce`, base64, `END nonce status` out. The kernel's own
 /// messages go to the first line, so nothing can mix.
 ///
+/// **A driver without a guest.** [org.vhostnetmap.qemu.QtestMachine] is a QEMU whose processor
+/// halts in a ROM; the test plays the driver: [org.vhostnetmap.qemu.QtestVirtioNet] for the
+/// device's registers, [org.vhostnetmap.qemu.QtestRing] for the rings, over
+/// [org.vhostnetmap.qemu.Qtest], some 50 us for each access. Nothing is checked on the way, so a
+/// test can lie about everything a guest can lie about, through the real front-end.
+///
 /// **Ownership.** Whoever starts an object closes it; `close()` ends the process by its own id and
 /// removes its directory. A namespace holds no name and no mount: it is gone with its holder. When
 /// the JVM ends without having closed, a shutdown hook kills the children; when it is killed, the

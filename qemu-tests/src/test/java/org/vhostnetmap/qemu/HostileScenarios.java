@@ -13,8 +13,8 @@ import org.junit.jupiter.api.TestInstance;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 abstract class HostileScenarios {
-  final Neighbourhood place;
-  final QtestGuest guest;
+  Neighbourhood place;
+  QtestGuest guest;
 
   HostileScenarios() throws IOException {
     place = new Neighbourhood();
@@ -28,9 +28,17 @@ abstract class HostileScenarios {
 
   @AfterEach
   void nobodyWasHarmedAndTheDeviceHealsAtReset() throws IOException {
-    place.assertUnharmed();
-    place.heal();
-    place.assertUnharmed();
+    try {
+      place.assertUnharmed();
+      place.heal();
+      place.assertUnharmed();
+    } catch (IOException | RuntimeException | AssertionError e) {
+      System.out.println(place.backend.port("hostile") + "\n" + guest.machine.log());
+      place.close(); // so that the next scenario does not fail for this one
+      place = new Neighbourhood();
+      guest = place.hostile;
+      throw e;
+    }
   }
 
   @AfterAll
