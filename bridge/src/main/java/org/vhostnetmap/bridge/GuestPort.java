@@ -79,6 +79,10 @@ public final class GuestPort extends Port implements DataPlane {
     bridge.portsChanged();
     // A worker that was between an offer and its flush no longer saw the ring.
     before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::flush);
+    abandoned.set(false);
+    if (state.rings().isEmpty()) {
+      bridge.forgetAddresses(this);
+    }
   }
 
   private static <T> Optional<T> find(List<T> list, Predicate<T> wanted) {

@@ -312,6 +312,18 @@ final class WorkersTest {
   }
 
   @Test
+  void theAddressesOfAGuestThatLeftAreForgottenAtOnce() throws Exception {
+    try (Lan lan = new Lan()) {
+      Guest leaves = lan.guest(1);
+      lan.add(new NullPort("null:")).add(new NullPort("null2:")).start();
+      leaves.up().send(frame(mac(2), mac(1), 60, 1));
+      Lan.await("learning", () -> lan.status().ports().get(0).macAddresses() == 1);
+      leaves.close();
+      Lan.await("forgetting", () -> lan.status().ports().get(0).macAddresses() == 0);
+    }
+  }
+
+  @Test
   void twoGuestsOnTwoWorkersSendThroughEachOther() throws Exception {
     try (Lan lan = new Lan(Lan.workers(2))) {
       Guest a = lan.guest(1);
