@@ -6,8 +6,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -32,29 +31,46 @@ final class ControlClient {
     }
   }
 
-  /** Sends {@code request} as one line; the answer is all that comes until the back-end closes. */
+  /**
+   * Sends {@code request} as one line; the answer is all that comes until the back-end closes.
+   * Another thread closes the channel when time is up, since a connect to a stopped process whose
+   * queue is full waits for ever as well, and one that does not wait is not queued (man 2 connect,
+   * EAGAIN).
+   */
   String ask(Path socket, String request) throws IOException {
-    long deadline = System.nanoTime() + patience.toNanos();
-    try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-        Selector selector = Selector.open()) {
-      channel.connect(UnixDomainSocketAddress.of(socket));
-      channel.write(StandardCharsets.UTF_8.encode(request + "\n"));
-      channel.configureBlocking(false);
-      channel.register(selector, SelectionKey.OP_READ);
-      var answer = new ByteArrayOutputStream();
-      ByteBuffer buffer = ByteBuffer.allocate(16 * 1024);
-      while (true) {
-        int count = channel.read(buffer.clear());
-        if (count < 0) {
-          return answer.toString(StandardCharsets.UTF_8);
-        }
-        answer.write(buffer.array(), 0, count);
-        long left = (deadline - System.nanoTime()) / 1_000_000;
-        if (count == 0 && (left <= 0 || selector.select(left) == 0)) {
-          throw new Silence(socket);
-        }
-        selector.selectedKeys().clear();
+    try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+      Thread clock = Thread.ofPlatform().daemon().name("clock").start(() -> closeLater(channel));
+      try {
+        channel.connect(UnixDomainSocketAddress.of(socket));
+        channel.write(StandardCharsets.UTF_8.encode(request + "\n"));
+        return readAll(channel);
+      } finally {
+        clock.interrupt();
       }
+    } catch (ClosedChannelException e) {
+      var silence = new Silence(socket);
+      silence.initCause(e);
+      throw silence;
     }
+  }
+
+  private void closeLater(SocketChannel channel) {
+    try {
+      Thread.sleep(patience);
+      channel.close();
+    } catch (InterruptedException e) {
+      // The answer is here.
+    } catch (IOException e) {
+      throw new IllegalStateException("a socket that can't be closed", e);
+    }
+  }
+
+  private static String readAll(SocketChannel channel) throws IOException {
+    var answer = new ByteArrayOutputStream();
+    ByteBuffer buffer = ByteBuffer.allocate(16 * 1024);
+    for (int count = channel.read(buffer); count >= 0; count = channel.read(buffer.clear())) {
+      answer.write(buffer.array(), 0, count);
+    }
+    return answer.toString(StandardCharsets.UTF_8);
   }
 }

@@ -11,6 +11,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 
@@ -19,6 +20,7 @@ import java.util.Map;
  * in it.
  */
 final class ControlPath {
+  private static final String FOLDER = "vhost-netmap";
   private static final String SUFFIX = ".sock";
 
   private ControlPath() {}
@@ -27,14 +29,32 @@ final class ControlPath {
   static Path folder(Map<String, String> environment, int uid) {
     String runtime = environment.get("XDG_RUNTIME_DIR");
     if (runtime != null && runtime.startsWith("/") && Files.isDirectory(Path.of(runtime))) {
-      return Path.of(runtime, "vhost-netmap");
+      return Path.of(runtime, FOLDER);
     }
-    return uid == 0 ? Path.of("/run/vhost-netmap") : Path.of("/tmp/vhost-netmap-" + uid);
+    return uid == 0 ? Path.of("/run", FOLDER) : Path.of("/tmp", FOLDER + "-" + uid);
   }
 
   /** The folder for the user of this process. */
-  static Path folder() throws IOException {
-    return folder(System.getenv(), uid(Path.of("/proc/self")));
+  private static Path folder() throws IOException {
+    return folder(System.getenv(), ourUid());
+  }
+
+  /**
+   * Every folder where a process of the user {@code uid} may have put its socket, ours first: a
+   * service is started without the XDG_RUNTIME_DIR that a login has, and the other way round.
+   */
+  static List<Path> folders(Map<String, String> environment, int uid) {
+    var folders = new LinkedHashSet<Path>();
+    folders.add(folder(environment, uid));
+    folders.add(Path.of("/run/user/" + uid, FOLDER));
+    folders.add(Path.of("/run", FOLDER));
+    folders.add(Path.of("/tmp", FOLDER + "-" + uid));
+    return List.copyOf(folders);
+  }
+
+  /** Every folder where a process of this user may have put its socket. */
+  static List<Path> folders() throws IOException {
+    return folders(System.getenv(), ourUid());
   }
 
   /**
@@ -48,17 +68,22 @@ final class ControlPath {
           folder,
           PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
     } catch (FileAlreadyExistsException e) {
-      if (!Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
-          || uid(folder) != uid(Path.of("/proc/self"))) {
+      if (!isOurs(folder)) {
         throw new IOException(folder + " belongs to somebody else", e);
       }
     }
     return folder.resolve(ProcessHandle.current().pid() + SUFFIX);
   }
 
-  /** The sockets in {@code folder}, those of processes that died without cleaning up included. */
+  /**
+   * The sockets in {@code folder}, those of processes that died without cleaning up included; none
+   * in a folder that somebody else made.
+   */
   static List<Path> sockets(Path folder) throws IOException {
     var sockets = new ArrayList<Path>();
+    if (!isOurs(folder)) {
+      return sockets;
+    }
     try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
       entries.forEach(sockets::add);
     } catch (NoSuchFileException e) {
@@ -68,6 +93,25 @@ final class ControlPath {
     }
     sockets.sort(null);
     return sockets;
+  }
+
+  /** Whether the process that made the socket has ended, as far as the name tells. */
+  static boolean isLeftBehind(Path socket) {
+    String name = String.valueOf(socket.getFileName());
+    String pid = name.substring(0, Math.max(0, name.length() - SUFFIX.length()));
+    return pid.matches("[1-9][0-9]{0,9}") && ProcessHandle.of(Long.parseLong(pid)).isEmpty();
+  }
+
+  private static boolean isOurs(Path folder) throws IOException {
+    try {
+      return Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS) && uid(folder) == ourUid();
+    } catch (NoSuchFileException e) {
+      return false; // gone between two looks
+    }
+  }
+
+  private static int ourUid() throws IOException {
+    return uid(Path.of("/proc/self"));
   }
 
   private static int uid(Path path) throws IOException {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.daemon;
 
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -21,12 +22,16 @@ import org.vhostnetmap.linux.UnixListener;
  * <p>Lives on the control thread and never waits: a client that sends half a line, or does not
  * read, is dropped after {@link #PATIENCE}; of too many clients the one that has waited longest
  * goes; a line longer than {@link #MAX_REQUEST} ends the connection. File descriptors that come
- * along are closed.
+ * along are closed. When the process has no descriptor left for a client, the oldest goes and the
+ * others wait for {@link #PAUSE}.
  */
 final class ControlServer implements AutoCloseable {
   static final int MAX_CLIENTS = 16;
   static final int MAX_REQUEST = 256;
   static final Duration PATIENCE = Duration.ofSeconds(5);
+  static final Duration PAUSE = Duration.ofSeconds(1);
+
+  private static final System.Logger LOG = System.getLogger(ControlServer.class.getName());
 
   private static final int[] NO_FDS = {};
 
@@ -35,6 +40,8 @@ final class ControlServer implements AutoCloseable {
   private final UnaryOperator<String> answers;
   private final EventLoop.Registration registration;
   private final Deque<Client> clients = new ArrayDeque<>();
+  private EventLoop.@Nullable Timer pause;
+  private boolean told;
 
   /**
    * Takes {@code listener} over. {@code answers} turns a request into its answer, on the control
@@ -49,17 +56,50 @@ final class ControlServer implements AutoCloseable {
   }
 
   private void accept() throws ErrnoException {
-    for (UnixConnection next = listener.accept(); next != null; next = listener.accept()) {
-      if (clients.size() == MAX_CLIENTS) {
-        clients.getFirst().close();
+    try {
+      // No more in one turn: who connects as fast as we accept must not keep the thread here.
+      for (int i = 0; i < MAX_CLIENTS; i++) {
+        UnixConnection next = listener.accept();
+        if (next == null) {
+          return;
+        }
+        if (clients.size() == MAX_CLIENTS) {
+          clients.getFirst().close();
+        }
+        clients.addLast(new Client(next));
       }
-      clients.addLast(new Client(next));
+    } catch (ErrnoException e) {
+      pause(e);
+    }
+  }
+
+  /** Who waits to be accepted wakes the loop without end, so we look away for a while. */
+  private void pause(ErrnoException cause) throws ErrnoException {
+    if (!told) {
+      told = true;
+      LOG.log(Level.WARNING, "the control socket has to let clients wait", cause);
+    }
+    if (!clients.isEmpty()) {
+      clients.getFirst().close();
+    }
+    registration.events(0);
+    pause = loop.schedule(PAUSE, this::resume);
+  }
+
+  private void resume() {
+    try {
+      registration.events(Epoll.IN);
+    } catch (ErrnoException e) {
+      pause = loop.schedule(PAUSE, this::resume);
     }
   }
 
   /** On the control thread. Removes the socket's file. */
   @Override
   public void close() {
+    if (pause != null) {
+      pause.cancel();
+    }
     registration.close();
     listener.close();
     while (!clients.isEmpty()) {

@@ -44,19 +44,34 @@ final class Daemon {
   }
 
   private static void end(CloseStack open, SystemdNotifier systemd) {
-    systemd.tell("STOPPING=1");
-    var closer = new Thread(open::close, "closer");
+    ExitStatus status =
+        within(
+            PATIENCE,
+            () -> {
+              systemd.tell("STOPPING=1");
+              open.close();
+            });
+    StderrLoggerFinder.flush();
+    Runtime.getRuntime().halt(status.code());
+  }
+
+  /**
+   * Has another thread end all in good order. Whatever hangs there, a worker or the service
+   * manager's socket, this one goes on after {@code patience}.
+   */
+  static ExitStatus within(Duration patience, Runnable orderlyEnd) {
+    var closer = new Thread(orderlyEnd, "closer");
     closer.setDaemon(true);
     closer.start();
     try {
-      if (closer.join(PATIENCE)) {
-        Runtime.getRuntime().halt(ExitStatus.OK.code());
+      if (closer.join(patience)) {
+        return ExitStatus.OK;
       }
     } catch (InterruptedException e) {
       // Nobody interrupts this thread; if somebody did, it would be to end sooner.
     }
-    LOG.log(Level.ERROR, "the end took longer than " + PATIENCE.toSeconds() + " s; giving up");
-    Runtime.getRuntime().halt(ExitStatus.SOFTWARE.code());
+    LOG.log(Level.ERROR, "the end took longer than " + patience.toMillis() + " ms; giving up");
+    return ExitStatus.SOFTWARE;
   }
 
   private static void abandon(CloseStack open, Thread hook) {

@@ -17,6 +17,7 @@ public final class Main {
   public static void main(String[] args) {
     ExitStatus status = run(args, System.out);
     System.out.flush();
+    StderrLoggerFinder.flush();
     System.exit(status.code());
   }
 
@@ -52,7 +53,7 @@ public final class Main {
   private static String status(Command.Status command) throws Failure {
     try {
       var client = new ControlClient(STATUS_PATIENCE);
-      String answer = new StatusCommand(client, ControlPath.folder()).answer(command);
+      String answer = new StatusCommand(client, ControlPath.folders()).answer(command);
       return answer.endsWith("\n") ? answer : answer + "\n";
     } catch (IOException e) {
       throw new Failure(ExitStatus.OS_ERROR, "can't find out who we are: " + e.getMessage(), e);

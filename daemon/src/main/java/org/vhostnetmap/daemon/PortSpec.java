@@ -8,7 +8,7 @@ import java.nio.file.Path;
  * machine.
  *
  * <p>To add a kind of port: a record here, a case in {@link PortSpecParser}, a case in {@code
- * Wiring}, a line in {@code help.txt}.
+ * Wiring}, a line in {@link HelpText}.
  */
 sealed interface PortSpec {
   /** The most queue pairs that a vhost-user port may offer. */

@@ -2,9 +2,12 @@
 package org.vhostnetmap.daemon;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.net.ConnectException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -12,13 +15,15 @@ import java.util.TreeMap;
  * {@code vhost-netmap status}: finds the running back-end and returns what it says about itself.
  */
 final class StatusCommand {
-  private final ControlClient client;
-  private final Path folder;
+  private static final System.Logger LOG = System.getLogger(StatusCommand.class.getName());
 
-  /** {@code folder}: where to look when the command names no socket. */
-  StatusCommand(ControlClient client, Path folder) {
+  private final ControlClient client;
+  private final List<Path> folders;
+
+  /** {@code folders}: where to look when the command names no socket. */
+  StatusCommand(ControlClient client, List<Path> folders) {
     this.client = client;
-    this.folder = folder;
+    this.folders = folders;
   }
 
   /** The text to print. */
@@ -52,22 +57,49 @@ final class StatusCommand {
 
   private String search(String request) throws Failure, IOException {
     Map<Path, String> answers = new TreeMap<>();
-    for (Path socket : ControlPath.sockets(folder)) {
-      try {
-        answers.put(socket, client.ask(socket, request));
-      } catch (ConnectException e) {
-        Files.deleteIfExists(socket); // left by a process that was killed
+    List<String> troubles = new ArrayList<>();
+    for (Path folder : folders) {
+      for (Path socket : ControlPath.sockets(folder)) {
+        try {
+          answers.put(socket, client.ask(socket, request));
+        } catch (ConnectException e) {
+          removeIfLeftBehind(socket);
+        } catch (IOException e) {
+          // One that hangs, or ends just now, is no reason not to hear the others.
+          if (Files.exists(socket)) {
+            troubles.add(String.valueOf(e.getMessage()));
+          }
+        }
       }
+    }
+    return only(answers, String.join("; ", troubles));
+  }
+
+  /**
+   * Nobody listens: left by a process that was killed, unless it is just between bind and listen.
+   */
+  private static void removeIfLeftBehind(Path socket) throws IOException {
+    if (ControlPath.isLeftBehind(socket)) {
+      Files.deleteIfExists(socket);
+    }
+  }
+
+  private static String only(Map<Path, String> answers, String troubles) throws Failure {
+    if (answers.size() > 1) {
+      var choices = new StringBuilder("several are running; choose one of");
+      answers.keySet().forEach(socket -> choices.append(" --control ").append(socket));
+      throw new Failure(ExitStatus.USAGE, choices.toString());
+    }
+    if (answers.isEmpty() && !troubles.isEmpty()) {
+      throw new Failure(ExitStatus.TEMPORARY, troubles + "; is the process stopped?");
     }
     if (answers.isEmpty()) {
       throw new Failure(
           ExitStatus.UNAVAILABLE,
           "no vhost-netmap of this user is running; name another user's with --control PATH");
     }
-    if (answers.size() > 1) {
-      var choices = new StringBuilder("several are running; choose one of");
-      answers.keySet().forEach(socket -> choices.append(" --control ").append(socket));
-      throw new Failure(ExitStatus.USAGE, choices.toString());
+    if (!troubles.isEmpty()) {
+      LOG.log(Level.WARNING, troubles + "; the one that answers is shown");
     }
     return answers.values().iterator().next();
   }

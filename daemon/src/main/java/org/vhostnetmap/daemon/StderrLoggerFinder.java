@@ -7,25 +7,34 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.System.Logger.Level;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.text.MessageFormat;
+import java.time.Duration;
 import java.util.Locale;
+import java.util.Map;
 import java.util.ResourceBundle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where {@link System.Logger} goes: one line per message to standard error, written at once. Under
- * systemd ({@code JOURNAL_STREAM}) a line starts with its syslog level as {@code <N>}, which the
- * journal reads and removes.
+ * Where {@link System.Logger} goes: one line per message to standard error, by a thread of its own,
+ * so that a pipe nobody reads holds up no thread that logs. Where standard error is the journal, a
+ * line starts with its syslog level as {@code <N>}, which the journal reads and removes.
  *
  * <p>Loggers of the JDK itself show warnings only. Any thread.
  */
 public final class StderrLoggerFinder extends System.LoggerFinder {
-  private static final boolean JOURNAL = System.getenv("JOURNAL_STREAM") != null;
+  private static final boolean JOURNAL =
+      isJournal(System.getenv("JOURNAL_STREAM"), Path.of("/proc/self/fd/2"));
+
+  private static final Duration FLUSH_PATIENCE = Duration.ofMillis(200);
 
   // Not System.err: one write per line, so that lines of two threads never mix.
   @SuppressWarnings("resource") // standard error stays open as long as the process
   private static final FileOutputStream STDERR = new FileOutputStream(FileDescriptor.err);
+
+  private static final LineWriter WRITER =
+      new LineWriter(STDERR, lost -> line(Level.WARNING, lost + " lines lost here", JOURNAL));
 
   private static volatile Level threshold = Level.INFO;
 
@@ -35,6 +44,31 @@ public final class StderrLoggerFinder extends System.LoggerFinder {
   /** Shows messages of this level and worse, from now on. */
   static void level(Level level) {
     threshold = level;
+  }
+
+  /**
+   * To be called before the process ends: waits until what was logged is written, unless nobody
+   * reads it.
+   */
+  static void flush() {
+    WRITER.flush(FLUSH_PATIENCE);
+  }
+
+  /**
+   * Whether {@code stderr} is the stream that systemd means with {@code JOURNAL_STREAM}, its device
+   * and inode (systemd.exec(5)). Children of a service inherit the variable, and may write
+   * elsewhere.
+   */
+  static boolean isJournal(@Nullable String journalStream, Path stderr) {
+    if (journalStream == null) {
+      return false;
+    }
+    try {
+      Map<String, Object> file = Files.readAttributes(stderr, "unix:dev,ino");
+      return journalStream.equals(file.get("dev") + ":" + file.get("ino"));
+    } catch (IOException e) {
+      return false; // closed, or no /proc: plain lines are right for all
+    }
   }
 
   @Override
@@ -69,11 +103,7 @@ public final class StderrLoggerFinder extends System.LoggerFinder {
   }
 
   private static void write(Level level, String message) {
-    try {
-      STDERR.write(line(level, message, JOURNAL).getBytes(StandardCharsets.UTF_8));
-    } catch (IOException e) {
-      // Nobody reads our messages any more; there is no other place to say so.
-    }
+    WRITER.write(line(level, message, JOURNAL));
   }
 
   private record StderrLogger(String name, boolean ours) implements System.Logger {

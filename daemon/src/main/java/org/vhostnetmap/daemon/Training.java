@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * A short life of the program that {@code scripts/vhost-netmap} lets the JVM watch once after a
@@ -28,7 +29,7 @@ final class Training {
       if (Wiring.start(run.options(), open).isDone()) {
         throw new IllegalStateException("a port that listens is not over");
       }
-      var status = new StatusCommand(new ControlClient(Duration.ofSeconds(10)), folder);
+      var status = new StatusCommand(new ControlClient(Duration.ofSeconds(10)), List.of(folder));
       System.out.println(status.answer(new Command.Status(true, control)));
       System.out.println(status.answer(new Command.Status(false, control)));
     } finally {

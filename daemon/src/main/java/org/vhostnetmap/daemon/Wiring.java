@@ -175,11 +175,16 @@ final class Wiring {
 
   private void tellStates() {
     for (PortStatus port : bridge.status().ports()) {
-      LOG.log(Level.INFO, port.name() + ": " + port.state());
+      LOG.log(Level.INFO, line(port.name(), port.state()));
     }
     if (options.ports().size() == 1) {
       LOG.log(Level.WARNING, "only one port: what comes from it has nowhere to go");
     }
+  }
+
+  /** A name such as {@code null:} brings its colon along. */
+  static String line(String port, String state) {
+    return port + (port.endsWith(":") ? " " : ": ") + state;
   }
 
   private CompletableFuture<?> over() {

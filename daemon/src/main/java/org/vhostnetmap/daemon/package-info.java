@@ -36,6 +36,7 @@
 /// After the start nothing that a guest or a front-end does ends the process; only a `--fd` that
 /// was connected does when its front-end hangs up, for no other can come. Clients of the control
 /// socket are as hostile as front-ends: half a line, an answer never read, a thousand connections
-/// at once cost one timer each and hold up nobody. Standard error that nobody reads may hold up the
-/// control thread, never a worker: the data plane does not log.
+/// at once cost one timer each and hold up nobody. Standard error that nobody reads holds up nobody
+/// either, neither the control thread nor a worker that tells why it gave up a port: lines go
+/// through the bounded queue of a `LineWriter`, and those beyond it are counted.
 package org.vhostnetmap.daemon;

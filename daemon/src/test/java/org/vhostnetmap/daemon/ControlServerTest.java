@@ -139,6 +139,35 @@ class ControlServerTest {
     }
   }
 
+  @Test
+  void askingOneWhoseQueueIsFullEndsInTime() throws Exception {
+    Path stopped = folder.resolve("stopped.sock");
+    List<SocketChannel> waiting = new ArrayList<>();
+    try (UnixListener _ = UnixListener.bind(stopped, 0600, null)) {
+      fill(stopped, waiting);
+      var hasty = new ControlClient(Duration.ofMillis(100));
+      assertThrows(ControlClient.Silence.class, () -> hasty.ask(stopped, "hello"));
+    } finally {
+      for (SocketChannel each : waiting) {
+        each.close();
+      }
+    }
+  }
+
+  private static void fill(Path listener, List<SocketChannel> waiting) throws IOException {
+    for (int i = 0; i < 10_000; i++) {
+      SocketChannel next = SocketChannel.open(StandardProtocolFamily.UNIX);
+      waiting.add(next);
+      next.configureBlocking(false);
+      try {
+        next.connect(UnixDomainSocketAddress.of(listener));
+      } catch (IOException e) {
+        return; // EAGAIN: the queue is full
+      }
+    }
+    throw new AssertionError("a queue without an end");
+  }
+
   private SocketChannel connect() throws IOException {
     SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
     channel.connect(UnixDomainSocketAddress.of(socket));

@@ -7,9 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -54,7 +58,11 @@ class ProcessTest {
 
   @Test
   void statusWithoutARunningProgramEndsWith69() throws Exception {
-    var run = ProgramRun.toItsEnd(Map.of("XDG_RUNTIME_DIR", folder.toString()), "status");
+    Path left = folder.resolve("left.sock");
+    try (UnixListener _ = UnixListener.bind(folder.resolve("made"), 0600, null)) {
+      Files.move(folder.resolve("made"), left); // so that closing does not find it
+    }
+    var run = ProgramRun.toItsEnd("status", "--control", left.toString());
     assertEquals(69, run.status());
     assertEquals(1, run.err().lines().count(), run.err());
   }
@@ -119,6 +127,43 @@ class ProcessTest {
   }
 
   @Test
+  void whenDescriptorsRunOutTheControlSocketIsDeafForASecondOnly() throws Exception {
+    Path control = folder.resolve("control.sock");
+    try (var run = ProgramRun.start(Map.of(), "--control=" + control, "null:")) {
+      run.waitFor("forgets every frame");
+      assumeTrue(limitDescriptors(run.pid()), "no prlimit here: can't run out of descriptors");
+      List<SocketChannel> clients = new ArrayList<>();
+      for (int i = 0; i < 10; i++) {
+        clients.add(SocketChannel.open(UnixDomainSocketAddress.of(control)));
+      }
+      run.waitFor("has to let clients wait");
+      for (SocketChannel client : clients) {
+        client.close();
+      }
+      var patient = new ControlClient(Duration.ofSeconds(20));
+      assertTrue(patient.ask(control, "status text").contains("null:"));
+      run.terminate();
+      assertEquals(0, run.status(), run.err());
+    }
+  }
+
+  /** Leaves the process a handful of file descriptors. */
+  private static boolean limitDescriptors(long pid) throws IOException, InterruptedException {
+    int highest = 0;
+    try (var open = Files.newDirectoryStream(Path.of("/proc", "" + pid, "fd"))) {
+      for (Path fd : open) {
+        highest = Math.max(highest, Integer.parseInt(fd.getFileName().toString()));
+      }
+    }
+    try {
+      String limit = "--nofile=" + (highest + 4) + ":";
+      return new ProcessBuilder("prlimit", "--pid", "" + pid, limit).start().waitFor() == 0;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  @Test
   void theServiceManagerIsToldOfStartAndEnd() throws Exception {
     var notify = folder.resolve("notify");
     try (var receiver = new NotifySocket(notify);
@@ -136,8 +181,17 @@ class ProcessTest {
 
   @Test
   void underTheJournalLinesCarryTheirLevel() throws IOException, InterruptedException {
-    var run = ProgramRun.toItsEnd(Map.of("JOURNAL_STREAM", "8:1"), "nonsense");
-    assertEquals(64, run.status());
-    assertTrue(run.err().lines().allMatch(line -> line.startsWith("<3>")), run.err());
+    Path journal = Files.createFile(folder.resolve("journal"));
+    Map<String, Object> file = Files.readAttributes(journal, "unix:dev,ino");
+    var stream = Map.of("JOURNAL_STREAM", file.get("dev") + ":" + file.get("ino"));
+    try (var run = ProgramRun.start(stream, journal, "nonsense")) {
+      assertEquals(64, run.status());
+      List<String> lines = Files.readAllLines(journal);
+      assertTrue(lines.size() > 1, lines.toString());
+      assertTrue(lines.stream().allMatch(line -> line.startsWith("<3>")), lines.toString());
+    }
+    // Its child's standard error is ours, a pipe.
+    var child = ProgramRun.toItsEnd(stream, "nonsense");
+    assertTrue(child.err().startsWith("vhost-netmap: "), child.err());
   }
 }

@@ -28,6 +28,16 @@ final class ProgramRun implements AutoCloseable {
   }
 
   static ProgramRun start(Map<String, String> environment, String... args) throws IOException {
+    return new ProgramRun(builder(environment, args).start());
+  }
+
+  /** As {@link #start}, with standard error in a file instead of {@link #err}. */
+  static ProgramRun start(Map<String, String> environment, Path err, String... args)
+      throws IOException {
+    return new ProgramRun(builder(environment, args).redirectError(err.toFile()).start());
+  }
+
+  private static ProcessBuilder builder(Map<String, String> environment, String... args) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(
@@ -40,7 +50,7 @@ final class ProgramRun implements AutoCloseable {
       builder.environment().remove(name);
     }
     builder.environment().putAll(environment);
-    return new ProgramRun(builder.start());
+    return builder;
   }
 
   static ProgramRun toItsEnd(String... args) throws IOException, InterruptedException {
@@ -63,6 +73,10 @@ final class ProgramRun implements AutoCloseable {
     if (!err().contains(words)) {
       throw new AssertionError("ended without \"" + words + "\": " + err());
     }
+  }
+
+  long pid() {
+    return process.pid();
   }
 
   void terminate() {
