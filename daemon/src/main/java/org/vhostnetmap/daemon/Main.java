@@ -15,10 +15,27 @@ public final class Main {
 
   /** See {@code --help}; ends the process with a status of {@code sysexits.h}. */
   public static void main(String[] args) {
+    Thread.setDefaultUncaughtExceptionHandler(Main::end);
     ExitStatus status = run(args, System.out);
     System.out.flush();
     StderrLoggerFinder.flush();
     System.exit(status.code());
+  }
+
+  /**
+   * A thread died of a mistake of ours. Half a back-end would take frames and lose them; the whole
+   * one is started again by its service manager, and front-ends reconnect.
+   */
+  static void end(Thread thread, Throwable mistake) {
+    String text = "the thread " + thread.getName() + " died of a mistake of this program: ";
+    LOG.log(Level.ERROR, text + mistake + at(mistake));
+    StderrLoggerFinder.flush();
+    Runtime.getRuntime().halt(ExitStatus.SOFTWARE.code());
+  }
+
+  private static String at(Throwable mistake) {
+    StackTraceElement[] trace = mistake.getStackTrace();
+    return trace.length == 0 ? "" : " at " + trace[0];
   }
 
   /** Every failure becomes one line on standard error and a status; none escapes. */

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
@@ -26,6 +28,36 @@ class ExitStatusTest {
           }
         };
     assertEquals(70, Main.run(new String[] {"--help"}, broken).code());
+  }
+
+  @Test
+  void aThreadThatDiesEndsTheProcessWith70AndOneLine() throws Exception {
+    var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    var path = System.getProperty("java.class.path");
+    Process process =
+        new ProcessBuilder(java, "-cp", path, Dying.class.getName())
+            .redirectErrorStream(true)
+            .start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(70, process.waitFor(), output);
+    assertTrue(output.contains("the thread weak died"), output);
+    assertTrue(output.contains("on purpose at "), output);
+    assertEquals(1, output.lines().filter(line -> line.startsWith("vhost-netmap:")).count());
+  }
+
+  /** A process that would go on without one of its threads. */
+  static final class Dying {
+    private Dying() {}
+
+    public static void main(String[] args) throws InterruptedException {
+      Thread.setDefaultUncaughtExceptionHandler(Main::end);
+      Runnable death =
+          () -> {
+            throw new IllegalStateException("on purpose");
+          };
+      new Thread(death, "weak").start();
+      new CountDownLatch(1).await();
+    }
   }
 
   @Test
