@@ -102,7 +102,7 @@ class RepliesTest {
 
   @Test
   void dropsWhoWouldNotLearnOfARefusal() throws IOException {
-    wire.send(8, REQUEST, state(0, 3));
+    wire.send(8, REQUEST, state(4, 256)); // a ring that does not exist
     assertTrue(wire.hungUp());
   }
 
