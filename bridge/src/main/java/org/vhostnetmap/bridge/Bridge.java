@@ -138,11 +138,6 @@ public final class Bridge implements AutoCloseable {
     }
   }
 
-  /** Control thread: on return every worker has passed a quiescent point since the call. */
-  void quiesce() {
-    portsChanged();
-  }
-
   /**
    * State and counters of everything, exact: all workers stand between two bursts meanwhile.
    * Control thread.

@@ -90,11 +90,6 @@ public final class GuestPort extends Port implements DataPlane {
   }
 
   @Override
-  public void quiesce() {
-    bridge.quiesce();
-  }
-
-  @Override
   public void announce(long macAddress48) {
     announcements.announce(macAddress48);
   }

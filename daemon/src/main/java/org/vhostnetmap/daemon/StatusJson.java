@@ -112,6 +112,7 @@ final class StatusJson {
     json.name("refused_requests").value(counters.refusedRequests());
     json.name("unknown_requests").value(counters.unknownRequests());
     json.name("stray_fds").value(counters.strayFds());
+    json.name("penances").value(counters.penances());
   }
 
   private static void words(Json json, List<String> words) {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import jnr.constants.platform.Fcntl;
 import jnr.posix.POSIX;
 import jnr.posix.POSIXFactory;
 import org.vhostnetmap.linux.EventFd;
@@ -46,6 +47,16 @@ public final class Descriptors {
       throw new IllegalStateException("pipe");
     }
     return new Fd[] {new Fd(ends[0]), new Fd(ends[1])};
+  }
+
+  /** Makes an eventfd blocking, and so full that whoever signals it waits for ever. */
+  public static void makeSignalsWait(Fd event) {
+    EventFd.drain(event.value());
+    byte[] most = {-2, -1, -1, -1, -1, -1, -1, -1}; // 2^64 - 2
+    if (posix().fcntlInt(event.value(), Fcntl.F_SETFL, 0) < 0
+        || posix().write(event.value(), most, most.length) != most.length) {
+      throw new IllegalStateException("fill " + event);
+    }
   }
 
   /** Opens {@code path} with {@code flags} of open(2). */

@@ -12,7 +12,6 @@ public final class Epoll implements AutoCloseable {
   public static final int OUT = 0x4;
   public static final int ERR = 0x8;
   public static final int HUP = 0x10;
-  public static final int RDHUP = 0x2000;
   public static final int EDGE = 1 << 31;
 
   private static final int EPOLL_CLOEXEC = 0x80000;

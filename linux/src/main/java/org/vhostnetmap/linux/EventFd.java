@@ -5,14 +5,16 @@ import java.io.UncheckedIOException;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
- * Kicks and calls: eight bytes written wake whoever waits for the descriptor. The static calls take
- * any descriptor, for some front-ends give a pipe in place of an eventfd; they neither allocate nor
- * throw, from any thread.
+ * Kicks and calls: eight bytes written wake whoever waits for the descriptor. The static calls
+ * neither allocate nor throw, from any thread. What a stranger gave is for {@link Notifier}.
  */
 public final class EventFd {
   private static final int EFD_CLOEXEC = 0x80000;
   private static final int EFD_NONBLOCK = 0x800;
   static final int BYTES = 8;
+
+  /** No error number: the watch had to free this thread. */
+  static final int MADE_US_WAIT = -1;
 
   /**
    * A page that lives as long as the process: the number one, and further on room for what drain()
@@ -58,18 +60,21 @@ public final class EventFd {
   /**
    * Wakes the other side. A full pipe or counter counts as done, since a wake-up is pending then.
    * False when the descriptor is of no use: closed, other end gone, or it made us wait, which
-   * {@link SignalWatch} ended; it should not be used again.
+   * {@link SignalWatch} ended.
    */
   public static boolean signal(int fd) {
+    int error = signalOrError(fd);
+    return error == 0 || error == Errno.EAGAIN;
+  }
+
+  /** 0, an error number, or {@link #MADE_US_WAIT}. */
+  static int signalOrError(int fd) {
     SignalWatch.Slot slot = SignalWatch.enter(fd);
     int error;
     do {
-      if (Native.C.write(fd, ONE, BYTES) >= 0) {
-        return slot.leave();
-      }
-      error = Native.errno();
+      error = Native.C.write(fd, ONE, BYTES) >= 0 ? 0 : Native.errno();
     } while (error == Errno.EINTR);
-    return slot.leave() && error == Errno.EAGAIN;
+    return slot.leave() ? error : MADE_US_WAIT;
   }
 
   /**

@@ -47,11 +47,25 @@ public final class Fd implements AutoCloseable {
 
   /** A descriptor of our own for {@code fd}, which stays its owner's; close-on-exec. */
   public static Fd duplicate(int fd) throws ErrnoException {
-    int copy = Native.C.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = duplicateOrNegative(fd);
     if (copy < 0) {
       throw new ErrnoException("duplicate fd " + fd, Native.errno());
     }
     return new Fd(copy);
+  }
+
+  static int duplicateOrNegative(int fd) {
+    return Native.C.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  }
+
+  /**
+   * The file behind {@code other} is from now on behind this number too, in one step: whoever uses
+   * the number finds the one file or the other. {@code other} stays as it is.
+   */
+  void refersTo(Fd other) throws ErrnoException {
+    if (Native.C.dup3(other.value(), value(), O_CLOEXEC) < 0) {
+      throw new ErrnoException("dup3 of " + other + " to " + this, Native.errno());
+    }
   }
 
   /**

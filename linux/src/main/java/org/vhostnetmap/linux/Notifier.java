@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.linux;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
@@ -10,10 +13,6 @@ import org.vhostnetmap.linux.libc.Native;
  * waits. Owns the descriptor.
  */
 public final class Notifier implements AutoCloseable {
-  private static final int TYPE_MASK = 0xf000;
-  private static final int TYPE_SOCKET = 0xc000;
-  private static final int TYPE_PIPE = 0x1000;
-  private static final int TYPE_ANONYMOUS = 0; // an eventfd is an anonymous inode
   private static final int NO_WAITING = 0x40 | 0x4000; // MSG_DONTWAIT | MSG_NOSIGNAL
 
   private static final int DRAIN_ROUNDS = 64;
@@ -27,6 +26,7 @@ public final class Notifier implements AutoCloseable {
 
   private final Fd fd;
   private final Kind kind;
+  private volatile boolean madeUsWait;
 
   private Notifier(Fd fd, Kind kind) {
     this.fd = fd;
@@ -38,20 +38,64 @@ public final class Notifier implements AutoCloseable {
    *
    * @param toSignal whether we are the one to signal; else we are the one to be woken
    * @throws ErrnoException EINVAL when it is none of the three kinds; what {@code open} says of a
-   *     pipe that is not ours to open
+   *     pipe that is not ours to open (one of another user's: user-mode Linux gives sockets)
    */
   public static Notifier of(Fd fd, boolean toSignal) throws ErrnoException {
     try (fd) {
-      int type = FileStatus.of(fd.value()).mode() & TYPE_MASK;
-      return switch (type) {
-        case TYPE_PIPE -> new Notifier(Fd.reopenPipe(fd.value(), toSignal), Kind.PIPE);
-        case TYPE_SOCKET -> new Notifier(new Fd(fd.release()), Kind.SOCKET);
-        case TYPE_ANONYMOUS -> {
+      return switch (kindOf(fd)) {
+        case PIPE -> new Notifier(Fd.reopenPipe(fd.value(), toSignal), Kind.PIPE);
+        case SOCKET -> new Notifier(new Fd(fd.release()), Kind.SOCKET);
+        case EVENTFD -> {
           Fd.setNonBlocking(fd.value());
           yield new Notifier(new Fd(fd.release()), Kind.EVENTFD);
         }
-        default -> throw new ErrnoException("neither eventfd, pipe nor socket", Errno.EINVAL);
       };
+    }
+  }
+
+  /** By the name that the kernel gives it under /proc: no question reaches a file's own system. */
+  private static Kind kindOf(Fd fd) throws ErrnoException {
+    String name;
+    try {
+      name = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd.value())).toString();
+    } catch (IOException e) {
+      throw new ErrnoException("name of " + fd, Errno.EBADF);
+    }
+    if (name.equals("anon_inode:[eventfd]")) {
+      return Kind.EVENTFD;
+    }
+    if (name.startsWith("pipe:[")) {
+      return Kind.PIPE;
+    }
+    if (name.startsWith("socket:[")) {
+      return Kind.SOCKET;
+    }
+    throw new ErrnoException("neither eventfd, pipe nor socket: " + name, Errno.EINVAL);
+  }
+
+  /**
+   * Takes {@code next} in the place of what this was, and over, if both are eventfds: in one step,
+   * so that a thread in the middle of {@link #signal} reaches the one or the other.
+   *
+   * @return false when they are not, or the system refuses: nothing has happened
+   */
+  public boolean becomes(Notifier next) {
+    if (kind != Kind.EVENTFD || next.kind != Kind.EVENTFD) {
+      return false;
+    }
+    try {
+      Fd old = fd.duplicate();
+      try {
+        fd.refersTo(next.fd);
+      } catch (ErrnoException e) {
+        old.close();
+        return false;
+      }
+      SignalWatch.replaced(fd.value(), old);
+      next.close();
+      return true;
+    } catch (ErrnoException e) {
+      return false;
     }
   }
 
@@ -61,11 +105,26 @@ public final class Notifier implements AutoCloseable {
   }
 
   /**
-   * Wakes the other side. False when the descriptor is of no use, or had to be freed from somebody
-   * who made us wait: it should not be used again. Any thread, no allocation.
+   * Wakes the other side. False when the descriptor is of no use, which may be because it {@link
+   * #madeUsWait}. Any thread, no allocation.
    */
   public boolean signal() {
-    return kind == Kind.SOCKET ? send() : EventFd.signal(fd.value());
+    if (kind == Kind.SOCKET) {
+      return send();
+    }
+    int error = EventFd.signalOrError(fd.value());
+    if (error == EventFd.MADE_US_WAIT) {
+      madeUsWait = true;
+    }
+    return error == 0 || error == Errno.EAGAIN;
+  }
+
+  /**
+   * Whether the other side made it blocking, and full, so that a thread of ours was stuck in {@link
+   * #signal} until it was freed. Nobody does that by mistake.
+   */
+  public boolean madeUsWait() {
+    return madeUsWait;
   }
 
   private boolean send() {

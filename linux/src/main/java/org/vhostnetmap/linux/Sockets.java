@@ -8,7 +8,8 @@ import java.nio.file.Path;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
- * Questions to a socket of unknown origin, such as one that came by {@code --fd} or from systemd.
+ * Questions to a descriptor of unknown origin, such as one that came by {@code --fd} or from
+ * systemd.
  */
 public final class Sockets {
   /** Longest path of a unix socket: {@code sun_path} less the final zero byte. */
@@ -36,12 +37,22 @@ public final class Sockets {
     return option(fd, SO_DOMAIN) == AF_UNIX && option(fd, SO_TYPE) == SOCK_STREAM;
   }
 
-  /**
-   * Ends both directions: the peer reads end of stream, whoever else holds the socket. Errors mean
-   * it had ended.
-   */
-  public static void shutdown(int fd) {
-    Native.C.shutdown(fd, 2);
+  /** Whether nobody is at the other end of this connection any more; what he sent may be unread. */
+  public static boolean hasHungUp(int fd) {
+    return (poll(fd, 0) & Epoll.HUP) != 0;
+  }
+
+  /** Whether a write to {@code fd} (an eventfd, as well as a socket) would not have to wait. */
+  static boolean canWrite(int fd) {
+    return (poll(fd, Epoll.OUT) & Epoll.OUT) != 0;
+  }
+
+  /** man 2 poll: events of {@code fd} now, whose bits are those of epoll. */
+  private static int poll(int fd, int events) {
+    byte[] pollfd = new byte[8];
+    ByteBuffer fields = ByteBuffer.wrap(pollfd).order(ByteOrder.nativeOrder());
+    fields.putInt(fd).putShort((short) events);
+    return Native.C.poll(pollfd, 1, 0) < 0 ? 0 : fields.getShort(6);
   }
 
   /** Refuses a path that does not fit into a socket address, with a message that says so. */

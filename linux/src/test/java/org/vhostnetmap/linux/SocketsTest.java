@@ -44,12 +44,15 @@ class SocketsTest {
   }
 
   @Test
-  void shutdownEndsTheStreamForThePeer() throws Exception {
+  void knowsThatNobodyIsAtTheOtherEndThoughSomethingIsUnread() throws Exception {
     UnixConnection[] pair = UnixConnection.pair();
-    try (UnixConnection left = pair[0];
-        UnixConnection right = pair[1]) {
-      Sockets.shutdown(left.fd());
-      assertEquals(-1, right.receive(new byte[1], 0, 1, new ArrayList<>()));
+    UnixConnection right = pair[1];
+    try (UnixConnection left = pair[0]) {
+      right.send(new byte[1], 0, 1, new int[0]);
+      assertFalse(Sockets.hasHungUp(left.fd()));
+      right.close();
+      assertTrue(Sockets.hasHungUp(left.fd()));
+      assertEquals(1, left.receive(new byte[1], 0, 1, new ArrayList<>()));
     }
   }
 }

@@ -115,6 +115,7 @@ public record BackendStatus(
    * @param refusedRequests requests that were answered with "no"
    * @param unknownRequests requests that the document does not know
    * @param strayFds descriptors that came where none belonged
+   * @param penances front-ends that made a thread of ours wait, after which the port took a rest
    */
   public record Counters(
       long frontends,
@@ -122,5 +123,6 @@ public record BackendStatus(
       long protocolFaults,
       long refusedRequests,
       long unknownRequests,
-      long strayFds) {}
+      long strayFds,
+      long penances) {}
 }

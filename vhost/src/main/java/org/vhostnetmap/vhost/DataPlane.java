@@ -14,12 +14,6 @@ public interface DataPlane {
   void run(DeviceState state);
 
   /**
-   * Returns when every worker has passed a point where it holds nothing of a ring in its hands: a
-   * call descriptor that was replaced before is used by nobody after.
-   */
-  void quiesce();
-
-  /**
    * The guest has moved here and does not announce itself: make the network learn its address
    * (VHOST_USER_SEND_RARP). May come before any ring ever ran.
    *

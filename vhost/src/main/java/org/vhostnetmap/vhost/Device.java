@@ -49,14 +49,20 @@ final class Device implements AutoCloseable {
   private @Nullable Fd backendRequests;
   private boolean warnedOfShrinking;
 
-  Device(String name, EventLoop loop, Offer offer, DataPlane plane, PortCounters counters) {
+  Device(
+      String name,
+      EventLoop loop,
+      Offer offer,
+      DataPlane plane,
+      PortCounters counters,
+      Signals signals) {
     this.name = name;
     this.loop = loop;
     this.offer = offer;
     this.plane = plane;
     this.counters = counters;
     for (int i = 0; i < offer.rings(); i++) {
-      rings.add(new Ring(i));
+      rings.add(new Ring(i, signals));
     }
   }
 
@@ -302,14 +308,15 @@ final class Device implements AutoCloseable {
   }
 
   /**
-   * SET_VRING_CALL (trap 20): swap, wait until nobody holds the old one, close it, and call once.
+   * SET_VRING_CALL (trap 20): an eventfd takes the place of another in one step, for anything else
+   * the ring rests meanwhile. Then one call, since one may have been lost.
    */
   void setCall(Ring ring, @Nullable Notifier fd) {
-    ring.announceCall(fd);
-    if (ring.isRunning()) {
-      plane.quiesce();
+    if (!ring.swapCall(fd)) {
+      without(ring);
+      ring.replaceCall(fd);
+      update();
     }
-    ring.replaceCall(fd);
     if (ring.isRunning()) {
       ring.callOnce();
     }

@@ -17,6 +17,7 @@ final class PortCounters {
   long refusedRequests;
   long unknownRequests;
   long strayFds;
+  long penances;
   @Nullable String lastTrouble;
   private int lines;
 
@@ -36,6 +37,12 @@ final class PortCounters {
 
   BackendStatus.Counters copy() {
     return new BackendStatus.Counters(
-        frontends, refusedFrontends, protocolFaults, refusedRequests, unknownRequests, strayFds);
+        frontends,
+        refusedFrontends,
+        protocolFaults,
+        refusedRequests,
+        unknownRequests,
+        strayFds,
+        penances);
   }
 }

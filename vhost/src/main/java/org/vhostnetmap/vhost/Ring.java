@@ -25,6 +25,7 @@ import org.vhostnetmap.virtqueue.SplitVirtqueue;
  */
 final class Ring {
   private final int index;
+  private final Signals signals;
   private int size;
   private long impossibleSize; // what was asked when size is 0
   private @Nullable VringAddress address;
@@ -38,8 +39,7 @@ final class Ring {
 
   private @Nullable Vring running;
   private @Nullable String fault;
-  private boolean
-      misplaced; // the fault is that the ring lies outside memory: another memory table may cure it
+  private boolean misplaced; // the fault is where it lies: another memory table may cure it
   private boolean parked; // was disabled while it ran, and not started anew since
 
   private long faults;
@@ -47,28 +47,17 @@ final class Ring {
   private long calls;
   private int usedIndex;
 
-  Ring(int index) {
+  Ring(int index, Signals signals) {
     this.index = index;
+    this.signals = signals;
   }
 
   int index() {
     return index;
   }
 
-  boolean isStarted() {
-    return started;
-  }
-
-  boolean isEnabled() {
-    return enabled;
-  }
-
   boolean isRunning() {
     return running != null;
-  }
-
-  boolean isBroken() {
-    return fault != null;
   }
 
   /** Whether the data plane should have it. */
@@ -169,10 +158,12 @@ final class Ring {
     kick = fd;
   }
 
-  /**
-   * The running ring must have been told of the new one, and the data plane have passed a quiescent
-   * point.
-   */
+  /** Puts {@code fd} in the call descriptor's place under a running ring, if their kinds allow. */
+  boolean swapCall(@Nullable Notifier fd) {
+    return call != null && fd != null && call.becomes(fd);
+  }
+
+  /** The data plane has let go of the ring. */
   void replaceCall(@Nullable Notifier fd) {
     close(call);
     call = fd;
@@ -209,7 +200,7 @@ final class Ring {
     }
     parked = false;
     if (fault == null) {
-      running = new Vring(index, queue, kick, call, onFault);
+      running = new Vring(index, queue, kick, call, signals, onFault);
     }
     return running;
   }
@@ -280,11 +271,12 @@ final class Ring {
         queue.complete(chains, chains.count());
         chains.clear();
       }
-      if (queue.publish()) {
-        signal(call);
-      }
     } catch (GuestFault e) {
       breaks(e.getMessage());
+    } finally {
+      if (queue.publish()) { // good chains before a bad one are given back all the same
+        callOnce();
+      }
     }
     base = queue.lastAvailable();
     usedIndex = queue.usedIndex();
@@ -306,29 +298,16 @@ final class Ring {
     return running == vring;
   }
 
-  /** Tells the running ring of the call descriptor that comes next. */
-  void announceCall(@Nullable Notifier fd) {
-    if (running != null) {
-      running.replaceCall(fd);
-    }
-  }
-
   /** Interrupts may have been lost while the descriptors changed: one too many does no harm. */
   void callOnce() {
-    signal(call);
+    signals.send(call, "call", index);
   }
 
   /** Stops the ring with a reason, until the next start or reset, and tells the front-end. */
   void breaks(@Nullable String why) {
     fault = why == null ? "unknown fault" : why;
     faults++;
-    signal(err);
-  }
-
-  private static void signal(@Nullable Notifier fd) {
-    if (fd != null) {
-      fd.signal();
-    }
+    signals.send(err, "err", index);
   }
 
   /** Closes all descriptors; the data plane has let go. */

@@ -44,6 +44,7 @@ final class Session implements AutoCloseable {
   private int replySent;
   private EventLoop.@Nullable Timer deadline;
   private boolean closed;
+  private volatile @Nullable String hostile; // a descriptor of its made a thread of ours wait
 
   /** Takes the connection over, also when this fails. */
   Session(
@@ -62,7 +63,7 @@ final class Session implements AutoCloseable {
     this.counters = counters;
     this.patience = patience;
     this.onEnd = onEnd;
-    device = new Device(name, loop, offer, plane, counters);
+    device = new Device(name, loop, offer, plane, counters, new Signals(this::madeUsWait));
     requests = new Requests(name, offer, device, counters);
     reader = new MessageReader(connection);
     frontendPid = pidOf(connection);
@@ -91,14 +92,21 @@ final class Session implements AutoCloseable {
     return device;
   }
 
-  boolean isClosed() {
-    return closed;
+  /** Whether the front-end held a thread of ours up on purpose. */
+  boolean isHostile() {
+    return hostile != null;
+  }
+
+  /** Any thread: the front-end goes, and not one message more of it is served. */
+  private void madeUsWait(String which) {
+    hostile = which;
+    loop.execute(() -> drop(which));
   }
 
   /** Reads and answers what is there. Also a way to find out whether the front-end has gone. */
   void ready() {
     try {
-      if (sendReply()) {
+      if (!isHostile() && sendReply()) {
         readMessages();
       }
     } catch (EOFException e) {
@@ -124,7 +132,7 @@ final class Session implements AutoCloseable {
       }
       cancelDeadline();
       reply = requests.handle(message);
-      if (!sendReply()) {
+      if (isHostile() || !sendReply()) {
         return;
       }
     }

@@ -41,6 +41,7 @@ public final class VhostUserBackend implements AutoCloseable {
 
   private @Nullable UnixListener listener;
   private EventLoop.@Nullable Registration listening;
+  private EventLoop.@Nullable Timer pausing;
   private @Nullable Path peer; // to connect to
   private EventLoop.@Nullable Timer retry;
   private Duration nextRetry = FIRST_RETRY;
@@ -140,23 +141,25 @@ public final class VhostUserBackend implements AutoCloseable {
     } catch (ErrnoException e) {
       // Out of descriptors, most likely. The port must outlive it, and not spin meanwhile.
       counters.trouble(name, "can't serve a front-end: " + e.getMessage());
-      pauseListening();
+      pauseListening(LAST_RETRY);
     }
   }
 
-  private void pauseListening() throws ErrnoException {
-    EventLoop.Registration watch = listening;
-    if (watch != null) {
-      watch.events(0);
-      loop.schedule(
-          LAST_RETRY,
-          () -> {
-            try {
-              watch.events(Epoll.IN);
-            } catch (ErrnoException e) {
-              counters.trouble(name, "listens no more: " + e.getMessage());
-            }
-          });
+  private void pauseListening(Duration pause) {
+    if (pausing != null) {
+      pausing.cancel();
+    }
+    watchListener(0);
+    pausing = loop.schedule(pause, () -> watchListener(Epoll.IN));
+  }
+
+  private void watchListener(int events) {
+    try {
+      if (listening != null) {
+        listening.events(events);
+      }
+    } catch (ErrnoException e) {
+      counters.trouble(name, "listens no more: " + e.getMessage());
     }
   }
 
@@ -211,11 +214,25 @@ public final class VhostUserBackend implements AutoCloseable {
   private void sessionEnded(Session gone) {
     if (session == gone) {
       session = null;
-      if (peer != null) {
+      if (gone.isHostile()) {
+        // It would only do it again: whoever is served by the same threads gets his time first.
+        serveNobodyFor(patience.multipliedBy(2));
+      } else if (peer != null) {
         retryLater();
       } else if (listener == null) {
         ended.complete(null);
       }
+    }
+  }
+
+  private void serveNobodyFor(Duration penance) {
+    counters.penances++;
+    if (peer != null) {
+      retry = loop.schedule(penance, this::tryConnect);
+    } else if (listener != null) {
+      pauseListening(penance);
+    } else {
+      ended.complete(null);
     }
   }
 
@@ -265,6 +282,10 @@ public final class VhostUserBackend implements AutoCloseable {
     if (retry != null) {
       retry.cancel();
       retry = null;
+    }
+    if (pausing != null) {
+      pausing.cancel();
+      pausing = null;
     }
     Session last = session;
     if (last != null) {

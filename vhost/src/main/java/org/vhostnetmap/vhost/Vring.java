@@ -22,18 +22,22 @@ public final class Vring {
   private final BiConsumer<Vring, GuestFault> onFault;
   private final AtomicBoolean failed = new AtomicBoolean();
   private final AtomicLong calls = new AtomicLong();
-  private volatile @Nullable Notifier call;
+  private final @Nullable Notifier call;
+  private final Signals signals;
+  private boolean callIsDead; // one thread at a time has the ring
 
   Vring(
       int index,
       SplitVirtqueue queue,
       @Nullable Notifier kick,
       @Nullable Notifier call,
+      Signals signals,
       BiConsumer<Vring, GuestFault> onFault) {
     this.index = index;
     this.queue = queue;
     this.kick = kick;
     this.call = call;
+    this.signals = signals;
     this.onFault = onFault;
   }
 
@@ -60,8 +64,8 @@ public final class Vring {
   }
 
   /**
-   * Readable when the guest kicked (eventfd or pipe, non-blocking), or -1: there are no kicks, the
-   * ring is polled.
+   * Readable when the guest kicked, to be watched and no more, or -1: there are no kicks, the ring
+   * is polled.
    */
   public int kickFd() {
     return kick == null ? NO_FD : kick.fd();
@@ -81,13 +85,11 @@ public final class Vring {
 
   /** Calls the guest. Any thread that has the ring. False when there is no way to. */
   public boolean call() {
-    Notifier to = call;
-    if (to == null) {
+    if (call == null || callIsDead) {
       return false;
     }
-    if (!to.signal()) {
-      // Gone, or its owner made us wait in it: it is not used again.
-      call = null;
+    if (!signals.trySend(call, "call", index)) {
+      callIsDead = true;
       return false;
     }
     calls.lazySet(calls.getPlain() + 1); // one thread at a time has the ring
@@ -104,9 +106,5 @@ public final class Vring {
     if (failed.compareAndSet(false, true)) {
       onFault.accept(this, fault);
     }
-  }
-
-  void replaceCall(@Nullable Notifier next) {
-    call = next;
   }
 }

@@ -50,7 +50,8 @@
 /// other's place; a `Session` the connection and the `Device`. The data plane borrows, through
 /// [DeviceState], and has let go of all that is not in the list when [DataPlane#run] returns. So
 /// everything is taken away in one order: rings out of the data plane, then descriptors, then
-/// memory, then the connection. A replaced call descriptor is closed after [DataPlane#quiesce].
+/// memory, then the connection. One thing changes under a running ring: an eventfd to call by takes
+/// the number of the one before it, in one step; any other change of it makes the ring rest.
 ///
 /// # Threads
 ///
@@ -67,7 +68,7 @@
 /// | front-end | asks what can't be done | "no" by acknowledgement; without one it would go on in a wrong belief, and is dropped |
 /// | front-end | breaks a rule of the protocol | it is dropped, the port waits for the next |
 /// | front-end | cuts its memory file short | prevented by a seal where the file takes one; else `InternalError` in a worker, [VhostUserBackend#ownsFaultedMemory] finds the guilty port, which drops it |
-/// | front-end | makes a call descriptor blocking again, and full | the flag belongs to the shared open file: pipes are opened anew, and a watch frees who is stuck in an eventfd, which is then not used again (`SignalWatch`) |
+/// | front-end | makes a call descriptor blocking again, and full | a watch frees who is stuck in it (linux, `SignalWatch`), the front-end is dropped, and its port rests for ten seconds (docs/decisions/0005-hostile-descriptors.md) |
 /// | host | out of descriptors or mappings | the request is refused, other ports run on |
 ///
 /// Not served yet, and their place left clear in `Requests` and [Offer]: migration (dirty log),

@@ -22,11 +22,6 @@ final class RecordingPlane implements DataPlane {
   }
 
   @Override
-  public synchronized void quiesce() {
-    events.add("quiesce");
-  }
-
-  @Override
   public synchronized void announce(long macAddress48) {
     events.add("announce %012x".formatted(macAddress48));
   }

@@ -15,7 +15,10 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vhostnetmap.fakes.Descriptors;
 import org.vhostnetmap.fakes.FakeFrontend;
+import org.vhostnetmap.linux.Epoll;
+import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.virtqueue.GuestFault;
 
 /**
@@ -203,10 +206,42 @@ class RingStatesTest {
       port.plane.events();
       qemu.setCall(0);
       assertTrue(qemu.awaitCall(0, 1000), "calls may have been lost in between");
-      assertEquals(List.of("quiesce"), port.plane.events());
+      assertEquals(List.of(), port.plane.events(), "the ring runs on");
       assertFalse(qemu.awaitCall(0, 0));
       assertTrue(port.plane.ring(0).call());
       assertTrue(qemu.awaitCall(0, 1000));
+    }
+
+    @Test
+    void restTheRingWhenTheDescriptorIsOfAnotherKind() throws IOException {
+      qemu.bringUp(1);
+      port.plane.events();
+      Fd[] pipe = Descriptors.pipe();
+      try (Fd reader = pipe[0];
+          Fd writer = pipe[1];
+          Epoll epoll = new Epoll(1)) {
+        epoll.add(reader.value(), Epoll.IN, 1);
+        qemu.say(SET_VRING_CALL, u64(0), writer.value());
+        assertEquals(List.of(0, 1), running());
+        assertEquals(List.of("run [1]", "run [0, 1]"), port.plane.events());
+        assertEquals(1, epoll.await(1000));
+      }
+    }
+
+    @Test
+    void areNotTriedAgainWhenNobodyIsThere() throws IOException {
+      qemu.bringUp(1);
+      Fd[] pipe = Descriptors.pipe();
+      qemu.say(SET_VRING_CALL, u64(0), pipe[1].value());
+      qemu.barrier();
+      pipe[0].close();
+      pipe[1].close();
+      assertFalse(port.plane.ring(0).call());
+      assertFalse(port.plane.ring(0).call());
+      assertEquals(List.of(0, 1), running());
+      qemu.setCall(0);
+      assertEquals(List.of(0, 1), running());
+      assertTrue(port.plane.ring(0).call(), "the next one is tried");
     }
 
     @Test

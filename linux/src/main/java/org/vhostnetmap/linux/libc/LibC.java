@@ -31,6 +31,12 @@ public interface LibC {
   /** man 2 preadv2; flag RWF_NOWAIT makes one call non-blocking whatever the open file's flags. */
   long preadv2(int fd, long iovecs, int count, long offset, int flags);
 
+  /** man 2 dup3. */
+  int dup3(int from, int to, int flags);
+
+  /** man 2 poll, a struct of eight bytes for each descriptor. */
+  int poll(@In @Out byte[] pollfds, long count, int timeoutMillis);
+
   /** man 2 fcntl. */
   int fcntl(int fd, int command, int argument);
 
@@ -97,7 +103,4 @@ public interface LibC {
 
   /** man 2 getsockname. */
   int getsockname(int fd, @Out byte[] address, @In @Out int[] length);
-
-  /** man 2 shutdown. */
-  int shutdown(int fd, int how);
 }
