@@ -4,7 +4,10 @@ package org.vhostnetmap.fakes;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import jnr.constants.platform.Fcntl;
 import jnr.posix.POSIX;
@@ -18,6 +21,7 @@ import org.vhostnetmap.linux.Fd;
  */
 public final class Descriptors {
   private static final int O_CLOEXEC = 0x80000;
+  private static final int QUIET_LOOKS = 20;
 
   /** {@code O_RDONLY}. */
   public static final int READ_ONLY = 0;
@@ -73,6 +77,37 @@ public final class Descriptors {
     try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
       return (int) all.count();
     }
+  }
+
+  /**
+   * The same, when it has not changed for a while: what a peer gave is closed in threads of its
+   * own.
+   */
+  public static int settledCount() throws IOException {
+    int last = count();
+    for (int same = 0; same < QUIET_LOOKS; same++) {
+      LockSupport.parkNanos(1_000_000);
+      int now = count();
+      if (now != last) {
+        same = 0;
+        last = now;
+      }
+    }
+    return last;
+  }
+
+  /** The numbers of the sockets that this process has open. */
+  public static Set<Integer> sockets() throws IOException {
+    Set<Integer> sockets = new HashSet<>();
+    try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
+      for (Path fd : all.toList()) {
+        if (Files.isSymbolicLink(fd)
+            && Files.readSymbolicLink(fd).toString().startsWith("socket:")) {
+          sockets.add(Integer.valueOf(String.valueOf(fd.getFileName())));
+        }
+      }
+    }
+    return sockets;
   }
 
   /** The lines of /proc/self/maps that tell of mapped memory files called {@code name}. */

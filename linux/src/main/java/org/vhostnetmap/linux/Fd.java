@@ -2,6 +2,7 @@
 package org.vhostnetmap.linux;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
@@ -21,9 +22,16 @@ public final class Fd implements AutoCloseable {
   private static final int NONE = -1;
 
   private final AtomicInteger value;
+  private final @Nullable Closer closer;
 
   /** Takes over {@code value}, which nobody else may close from now on. */
   public Fd(int value) {
+    this(value, null);
+  }
+
+  /** The same, for a descriptor of a stranger's: {@code closer} closes it. */
+  Fd(int value, @Nullable Closer closer) {
+    this.closer = closer;
     if (value < 0) {
       throw new IllegalArgumentException("not a file descriptor: " + value);
     }
@@ -106,14 +114,24 @@ public final class Fd implements AutoCloseable {
     return value.getAndSet(NONE);
   }
 
-  /** Closes; a second call does nothing. */
+  /** Gives number and duty to a new object, which closes as this one would have. */
+  public Fd moved() {
+    return new Fd(release(), closer);
+  }
+
+  /** Closes, at once or (what a stranger gave) soon; a second call does nothing. */
   @Override
   public void close() {
     int fd = release();
-    if (fd != NONE) {
-      // Linux frees the number whatever close() answers, so there is nothing to repeat and nothing
-      // to tell.
+    if (fd == NONE) {
+      return;
+    }
+    // Linux frees the number whatever close() answers, so there is nothing to repeat and nothing to
+    // tell.
+    if (closer == null) {
       Native.C.close(fd);
+    } else {
+      closer.run(() -> Native.C.close(fd));
     }
   }
 

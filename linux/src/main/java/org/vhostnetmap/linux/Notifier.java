@@ -44,9 +44,10 @@ public final class Notifier implements AutoCloseable {
     try (fd) {
       return switch (kindOf(fd)) {
         case PIPE -> new Notifier(Fd.reopenPipe(fd.value(), toSignal), Kind.PIPE);
-        case SOCKET -> new Notifier(new Fd(fd.release()), Kind.SOCKET);
+        case SOCKET -> new Notifier(fd.moved(), Kind.SOCKET);
         case EVENTFD -> {
           Fd.setNonBlocking(fd.value());
+          // Nothing of its giver's can make the close of an eventfd wait.
           yield new Notifier(new Fd(fd.release()), Kind.EVENTFD);
         }
       };

@@ -13,6 +13,7 @@ import jnr.posix.MsgHdr;
 import jnr.unixsocket.Credentials;
 import jnr.unixsocket.UnixSocketChannel;
 import jnr.unixsocket.UnixSocketOptions;
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
@@ -20,8 +21,11 @@ import org.vhostnetmap.linux.libc.Native;
  * time.
  */
 public final class UnixConnection implements AutoCloseable {
-  /** Most descriptors that one {@link #receive} takes. */
-  public static final int MAX_FDS = 64;
+  /**
+   * Most descriptors that one message can have ({@code SCM_MAX_FD}); there is room for all, since
+   * the kernel would close in our thread what it has to cut off.
+   */
+  public static final int MAX_FDS = 253;
 
   private static final int SCM_RIGHTS = 1;
   private static final int MSG_CTRUNC = 0x8;
@@ -33,8 +37,12 @@ public final class UnixConnection implements AutoCloseable {
   /** Most bytes that one call moves; more is for the next call. */
   private static final int BUFFER_BYTES = 16 * 1024;
 
+  /** One for each thread: connections come and go, and what they leave is freed late. */
+  private static final ThreadLocal<ByteBuffer> BYTES =
+      ThreadLocal.withInitial(() -> ByteBuffer.allocateDirect(BUFFER_BYTES));
+
   private final JnrSocket socket;
-  private final ByteBuffer bytes = ByteBuffer.allocateDirect(BUFFER_BYTES);
+  private @Nullable Closer closer;
 
   private UnixConnection(JnrSocket socket) {
     this.socket = socket;
@@ -82,6 +90,15 @@ public final class UnixConnection implements AutoCloseable {
     };
   }
 
+  /**
+   * From now on the connection, with all that is unread in it, and every descriptor that comes over
+   * it are closed by {@code newCloser}.
+   */
+  public UnixConnection closedBy(Closer newCloser) {
+    closer = newCloser;
+    return this;
+  }
+
   /** The descriptor to watch; stays this object's. */
   public int fd() {
     return socket.value();
@@ -107,13 +124,14 @@ public final class UnixConnection implements AutoCloseable {
    * message.
    *
    * @return bytes, 0 when none is there now, -1 at end of stream
-   * @throws ErrnoException EMSGSIZE when more descriptors came than {@link #MAX_FDS} or than this
-   *     process may have open: the others are closed then
+   * @throws ErrnoException EMSGSIZE when more descriptors came than this process may have open: the
+   *     others are closed then
    */
   public int receive(byte[] buffer, int offset, int length, List<Fd> fds) throws ErrnoException {
     if (length == 0) {
       throw new IllegalArgumentException("no room to receive into");
     }
+    ByteBuffer bytes = BYTES.get();
     bytes.clear().limit(Math.min(length, BUFFER_BYTES));
     MsgHdr message = Native.posix().allocateMsgHdr();
     message.setIov(new ByteBuffer[] {bytes});
@@ -141,7 +159,7 @@ public final class UnixConnection implements AutoCloseable {
     throw new ErrnoException(what, error);
   }
 
-  private static List<Fd> descriptors(MsgHdr message) {
+  private List<Fd> descriptors(MsgHdr message) {
     List<Fd> fds = new ArrayList<>();
     if (message.getControlLen() == 0) {
       return fds;
@@ -150,7 +168,7 @@ public final class UnixConnection implements AutoCloseable {
       if (control.getLevel() == Sockets.SOL_SOCKET && control.getType() == SCM_RIGHTS) {
         ByteBuffer data = control.getData().order(ByteOrder.nativeOrder());
         while (data.remaining() >= Integer.BYTES) {
-          fds.add(new Fd(data.getInt()));
+          fds.add(new Fd(data.getInt(), closer));
         }
       }
     }
@@ -167,6 +185,7 @@ public final class UnixConnection implements AutoCloseable {
     if (length == 0) {
       throw new IllegalArgumentException("a stream carries descriptors with a byte only");
     }
+    ByteBuffer bytes = BYTES.get();
     bytes.clear().put(0, buffer, offset, Math.min(length, BUFFER_BYTES));
     bytes.limit(Math.min(length, BUFFER_BYTES));
     MsgHdr message = Native.posix().allocateMsgHdr();
@@ -189,9 +208,13 @@ public final class UnixConnection implements AutoCloseable {
     }
   }
 
-  /** Closes; a second call does nothing. */
+  /** Closes, at once or by {@link #closedBy}; a second call does nothing. */
   @Override
   public void close() {
-    socket.close();
+    if (closer == null) {
+      socket.close();
+    } else {
+      closer.run(socket::close);
+    }
   }
 }

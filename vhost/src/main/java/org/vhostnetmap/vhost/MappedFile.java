@@ -57,6 +57,13 @@ final class MappedFile {
       throw new Refusal(
           "memory in something that is no file (mode 0" + Integer.toOctalString(file.mode()) + ")");
     }
+    // Memory files (memfd, tmpfs, hugetlbfs) have seals. What has none is either on a local disk or
+    // with a server or a program of somebody's, who could let every access to it wait.
+    if (SharedFile.seals(fd.value()) < 0 && !file.isOnBlockDevice()) {
+      throw new Refusal(
+          "memory in a file that is neither in memory nor on a local disk"
+              + " (use memory-backend-memfd, or a file in /dev/shm or in hugetlbfs)");
+    }
     // Before the size is asked: from here on a sealed file can't become too short.
     SharedFile.addShrinkSeal(fd.value());
     long fileSize = FileStatus.sizeOf(fd.value());

@@ -115,7 +115,7 @@ final class MemoryTable implements AutoCloseable {
         return slot.file().retain();
       }
     }
-    return MappedFile.map(new Fd(fd.release()), region.mmapOffset(), region.size());
+    return MappedFile.map(fd.moved(), region.mmapOffset(), region.size());
   }
 
   private static FileStatus statusOf(Fd fd) throws Refusal {

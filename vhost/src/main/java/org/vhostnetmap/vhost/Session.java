@@ -7,6 +7,7 @@ import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Closer;
 import org.vhostnetmap.linux.Epoll;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
@@ -35,6 +36,7 @@ final class Session implements AutoCloseable {
   private final Requests requests;
   private final PortCounters counters;
   private final Duration patience;
+  private final Closer closer;
   private final Consumer<Session> onEnd;
   private final MessageReader reader;
   private final EventLoop.Registration registration;
@@ -55,13 +57,15 @@ final class Session implements AutoCloseable {
       DataPlane plane,
       PortCounters counters,
       Duration patience,
+      Closer closer,
       Consumer<Session> onEnd)
       throws ErrnoException {
     this.name = name;
     this.loop = loop;
-    this.connection = connection;
+    this.connection = connection.closedBy(closer);
     this.counters = counters;
     this.patience = patience;
+    this.closer = closer;
     this.onEnd = onEnd;
     device = new Device(name, loop, offer, plane, counters, new Signals(this::madeUsWait));
     requests = new Requests(name, offer, device, counters);
@@ -126,6 +130,9 @@ final class Session implements AutoCloseable {
 
   private void readMessages() throws IOException, ProtocolFault {
     for (int i = 0; i < QUOTA; i++) {
+      if (closer.isFull()) {
+        throw new ProtocolFault("brings more file descriptors than can be closed");
+      }
       Message message = reader.read();
       if (message == null) {
         break;

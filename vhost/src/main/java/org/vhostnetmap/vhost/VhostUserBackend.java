@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Closer;
 import org.vhostnetmap.linux.Epoll;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
@@ -36,6 +37,7 @@ public final class VhostUserBackend implements AutoCloseable {
   private final Offer offer;
   private final DataPlane plane;
   private final Duration patience;
+  private final Closer closer;
   private final PortCounters counters = new PortCounters();
   private final CompletableFuture<@Nullable Void> ended = new CompletableFuture<>();
 
@@ -55,6 +57,7 @@ public final class VhostUserBackend implements AutoCloseable {
     this.offer = offer;
     this.plane = plane;
     this.patience = patience;
+    closer = new Closer("closer of " + name);
   }
 
   /**
@@ -133,6 +136,11 @@ public final class VhostUserBackend implements AutoCloseable {
   }
 
   private void accept(UnixListener from) throws ErrnoException {
+    if (closer.isFull()) {
+      counters.trouble(name, "serves nobody: descriptors of earlier front-ends can't be closed");
+      pauseListening(LAST_RETRY);
+      return;
+    }
     try {
       UnixConnection connection = from.accept();
       if (connection != null) {
@@ -184,7 +192,8 @@ public final class VhostUserBackend implements AutoCloseable {
   private void serve(UnixConnection connection) throws ErrnoException {
     counters.frontend();
     session =
-        new Session(name, loop, connection, offer, plane, counters, patience, this::sessionEnded);
+        new Session(
+            name, loop, connection, offer, plane, counters, patience, closer, this::sessionEnded);
     LOG.log(Level.INFO, "{0}: front-end connected", name);
   }
 
@@ -192,6 +201,10 @@ public final class VhostUserBackend implements AutoCloseable {
     retry = null;
     Path path = peer;
     if (path == null || closed) {
+      return;
+    }
+    if (closer.isFull()) {
+      retryLater();
       return;
     }
     try {

@@ -61,9 +61,6 @@ public interface LibC {
   /** man 2 statx; chosen over fstat because its structure is the same on every architecture. */
   int statx(int directory, @In String path, int flags, int mask, @Out byte[] statx);
 
-  /** man 2 fstatfs. */
-  int fstatfs(int fd, @Out byte[] statfs);
-
   /** man 2 eventfd. */
   int eventfd(int initial, int flags);
 

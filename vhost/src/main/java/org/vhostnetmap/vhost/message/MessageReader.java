@@ -16,6 +16,12 @@ import org.vhostnetmap.linux.UnixConnection;
  * owns the descriptors of a message until it is whole. Control thread only.
  */
 public final class MessageReader implements AutoCloseable {
+  /**
+   * No message has more than eight, strays beside them are suffered. One byte at a time, each with
+   * its descriptors, a message could else bring all that we may have open.
+   */
+  private static final int MOST_FDS = 64;
+
   private final UnixConnection connection;
   private final byte[] bytes = new byte[Header.BYTES + Payload.LARGEST];
   private final ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
@@ -68,11 +74,8 @@ public final class MessageReader implements AutoCloseable {
         return false;
       }
       have += got;
-      if (fds.size() > UnixConnection.MAX_FDS) {
-        // One byte at a time, each with its descriptors: else a message could bring all that we may
-        // have open.
-        throw new ProtocolFault(
-            "message with more than " + UnixConnection.MAX_FDS + " file descriptors");
+      if (fds.size() > MOST_FDS) {
+        throw new ProtocolFault("message with more than " + MOST_FDS + " file descriptors");
       }
     }
     return true;
