@@ -268,7 +268,7 @@ public final class FakeFrontend implements AutoCloseable {
       if (has(16)) {
         say(SET_STATUS, u64(ask(GET_STATUS) | 0x8));
       }
-      sendMemoryAsQemu(pair);
+      sendMemoryAsQemu(pair, pair == queuePairs - 1);
       for (int ring = 2 * pair; ring < 2 * pair + 2; ring++) {
         startRing(ring);
       }
@@ -282,7 +282,7 @@ public final class FakeFrontend implements AutoCloseable {
    * With slots: each region once per queue pair, at the first start only. Without: the table at
    * every start.
    */
-  private void sendMemoryAsQemu(int pair) throws IOException {
+  private void sendMemoryAsQemu(int pair, boolean last) throws IOException {
     if (!has(15)) {
       if (pair == 0) {
         sendMemoryTable();
@@ -290,8 +290,17 @@ public final class FakeFrontend implements AutoCloseable {
     } else if (!slotsFilled) {
       tell(ADD_MEM_REG, singleRegion(0, LOW_END, addressOffset, 0), memory.value());
       tell(ADD_MEM_REG, highRegion(), memory.value());
-      slotsFilled = pair > 0 || rings.size() <= 2;
+      slotsFilled = last;
     }
+  }
+
+  /** Unplugs the high region as QEMU 7.2 does, once for each queue pair; the acknowledgements. */
+  public List<Long> unplugMemoryAsQemu(int queuePairs) throws IOException {
+    List<Long> answers = new ArrayList<>();
+    for (int pair = 0; pair < queuePairs; pair++) {
+      answers.add(tell(REM_MEM_REG, highRegion()));
+    }
+    return answers;
   }
 
   private byte[] highRegion() {

@@ -28,7 +28,7 @@ public final class Epoll implements AutoCloseable {
 
   private static final int TOKEN_OFFSET = EVENT_BYTES - 8;
 
-  /** Cleared when the C library turns out to have no epoll_pwait2. */
+  /** Cleared when the C library, or the kernel, turns out to have no epoll_pwait2. */
   private static volatile boolean microseconds = true;
 
   private final Fd epoll;
@@ -93,14 +93,19 @@ public final class Epoll implements AutoCloseable {
   }
 
   /**
-   * As {@link #await}, in microseconds; where the C library is too old, rounded up to milliseconds.
+   * As {@link #await}, in microseconds; where library or kernel is too old, rounded up to
+   * milliseconds.
    */
   public int awaitMicros(long timeoutMicros) {
     if (timeoutMicros >= 0 && microseconds && epoll.isOpen()) {
       try {
         Memory.putLong(timespec, timeoutMicros / 1_000_000);
         Memory.putLong(timespec + 8, timeoutMicros % 1_000_000 * 1000);
-        return Math.max(0, Native.C.epoll_pwait2(epoll.value(), ready, maxEvents, timespec, 0));
+        int count = Native.C.epoll_pwait2(epoll.value(), ready, maxEvents, timespec, 0);
+        if (count >= 0 || Native.errno() != Errno.ENOSYS) {
+          return Math.max(0, count);
+        }
+        microseconds = false; // a C library newer than the kernel
       } catch (UnsatisfiedLinkError e) {
         microseconds = false;
       }

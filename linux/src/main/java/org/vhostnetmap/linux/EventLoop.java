@@ -242,16 +242,25 @@ public final class EventLoop implements AutoCloseable {
   private void run() {
     try {
       while (!stopping) {
-        int ready = epoll.await(tasks.isEmpty() ? timers.millisToNext() : 0);
-        for (int i = 0; i < ready && !stopping; i++) {
-          dispatch(epoll.token(i), epoll.events(i));
+        try {
+          runOnce();
+        } catch (Throwable e) {
+          // Out of memory in the loop's own bookkeeping: the next round may have some.
+          LOG.log(Level.ERROR, "the loop goes on after", e);
         }
-        timers.runDue(() -> stopping);
-        runTasks();
       }
     } finally {
       release();
     }
+  }
+
+  private void runOnce() {
+    int ready = epoll.await(tasks.isEmpty() ? timers.millisToNext() : 0);
+    for (int i = 0; i < ready && !stopping; i++) {
+      dispatch(epoll.token(i), epoll.events(i));
+    }
+    timers.runDue(() -> stopping);
+    runTasks();
   }
 
   private void release() {

@@ -96,11 +96,11 @@ final class SignalWatch {
 
     /** Reads {@code file} until it can be written and the thread is out. */
     private void free(long number, Fd file) {
-      if (!isIn(number) || Sockets.canWrite(file.value())) {
+      if (!isIn(number) || !Sockets.isFull(file.value())) {
         return;
       }
       for (int i = 0; i < RETRIES && isIn(number); i++) {
-        if (!Sockets.canWrite(file.value())) {
+        if (Sockets.isFull(file.value())) {
           freed = number;
           EventFd.drain(file.value());
         }

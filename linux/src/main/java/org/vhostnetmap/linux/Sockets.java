@@ -39,20 +39,21 @@ public final class Sockets {
 
   /** Whether nobody is at the other end of this connection any more; what he sent may be unread. */
   public static boolean hasHungUp(int fd) {
-    return (poll(fd, 0) & Epoll.HUP) != 0;
+    int events = poll(fd, 0);
+    return events >= 0 && (events & Epoll.HUP) != 0;
   }
 
-  /** Whether a write to {@code fd} (an eventfd, as well as a socket) would not have to wait. */
-  static boolean canWrite(int fd) {
-    return (poll(fd, Epoll.OUT) & Epoll.OUT) != 0;
+  /** Whether a write to {@code fd} would have to wait; not when that can't be found out. */
+  static boolean isFull(int fd) {
+    return poll(fd, Epoll.OUT) == 0;
   }
 
-  /** man 2 poll: events of {@code fd} now, whose bits are those of epoll. */
+  /** man 2 poll: events of {@code fd} now, whose bits are those of epoll; -1 for an error. */
   private static int poll(int fd, int events) {
     byte[] pollfd = new byte[8];
     ByteBuffer fields = ByteBuffer.wrap(pollfd).order(ByteOrder.nativeOrder());
     fields.putInt(fd).putShort((short) events);
-    return Native.C.poll(pollfd, 1, 0) < 0 ? 0 : fields.getShort(6);
+    return Native.C.poll(pollfd, 1, 0) < 0 ? -1 : fields.getShort(6);
   }
 
   /** Refuses a path that does not fit into a socket address, with a message that says so. */

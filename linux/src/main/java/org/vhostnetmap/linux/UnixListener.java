@@ -50,7 +50,12 @@ public final class UnixListener implements AutoCloseable {
 
   /** Takes over a socket that somebody else bound; its file stays at close. */
   public static UnixListener adopt(Fd fd) throws ErrnoException {
-    Fd.setNonBlocking(fd.value());
+    try {
+      Fd.setNonBlocking(fd.value());
+    } catch (ErrnoException e) {
+      fd.close();
+      throw e;
+    }
     return new UnixListener(JnrSocket.of(fd), null, null);
   }
 

@@ -25,8 +25,6 @@ import org.vhostnetmap.virtqueue.GuestFault;
  * only, but for {@link #ownsFaultedMemory}.
  */
 final class Device implements AutoCloseable {
-  private static final System.Logger LOG = System.getLogger(Device.class.getName());
-
   private static final int FEATURES_OK = 8;
   private static final int STATUS_BITS = 0xff;
   private static final int LEAST_MTU = 68;
@@ -48,6 +46,7 @@ final class Device implements AutoCloseable {
   private List<Vring> running = List.of();
   private @Nullable Fd backendRequests;
   private boolean warnedOfShrinking;
+  private boolean hasEverRun;
 
   Device(
       String name,
@@ -80,6 +79,7 @@ final class Device implements AutoCloseable {
     FeatureSet<VirtioFeature> unoffered = wanted.minus(offer.features());
     featuresRefused = !unoffered.isEmpty();
     if (featuresRefused) {
+      update(); // no ring runs by features that one side only believes in
       throw new Refusal(
           "features that were not offered: " + unoffered,
           protocolFeatures.has(VHOST_USER_PROTOCOL_F_STATUS));
@@ -202,9 +202,12 @@ final class Device implements AutoCloseable {
     }
   }
 
-  /** REM_MEM_REG. */
-  void removeMemory(MemoryRegion region) throws Refusal {
-    replaceMemory(table.minus(region));
+  /** REM_MEM_REG; what is not there is done already. */
+  void removeMemory(MemoryRegion region) {
+    MemoryTable next = table.minus(region);
+    if (!next.equals(table)) {
+      replaceMemory(next);
+    }
   }
 
   /**
@@ -220,11 +223,11 @@ final class Device implements AutoCloseable {
     update();
     if (!warnedOfShrinking && !next.isSealed()) {
       warnedOfShrinking = true;
-      LOG.log(
+      counters.say(
+          name,
           Level.WARNING,
-          "{0}: memory of the guest is in a file that is not sealed, so that its owner can take pages away"
-              + " (memory-backend-memfd has the seal)",
-          name);
+          "memory of the guest is in a file that is not sealed, so that its owner can take pages away"
+              + " (memory-backend-memfd has the seal)");
     }
   }
 
@@ -343,7 +346,7 @@ final class Device implements AutoCloseable {
   private void update() {
     List<Vring> wanted = new ArrayList<>();
     for (Ring ring : rings) {
-      if (ring.isWanted()) {
+      if (ring.isWanted() && !featuresRefused) {
         Vring vring = ring.run(features, table.memory(), this::report);
         if (vring != null) {
           wanted.add(vring);
@@ -369,6 +372,7 @@ final class Device implements AutoCloseable {
       return;
     }
     running = List.copyOf(wanted);
+    hasEverRun |= !running.isEmpty();
     plane.run(new DeviceState(features, NetHeader.length(features), table.memory(), running));
     for (Ring ring : rings) {
       if (running.stream().noneMatch(ring::isRunning)) {
@@ -392,6 +396,11 @@ final class Device implements AutoCloseable {
   }
 
   // Status for people
+
+  /** Whether any ring of this front-end ever ran. */
+  boolean hasEverRun() {
+    return hasEverRun;
+  }
 
   int mtu() {
     return mtu;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.vhost;
 
+import java.util.concurrent.atomic.AtomicLong;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.FileStatus;
@@ -17,6 +18,11 @@ import org.vhostnetmap.linux.SharedFile;
  */
 final class MappedFile {
   private static final long PAGE = 4096;
+
+  /** The address space has 128 TiB, and files without content cost their owner nothing. */
+  private static final long MOST_OF_PROCESS = 32L << 40;
+
+  private static final AtomicLong MAPPED = new AtomicLong();
 
   private final Fd fd;
   private final FileStatus file;
@@ -74,8 +80,17 @@ final class MappedFile {
     long page = pageSize(file);
     long from = start - start % page;
     long length = (start + size - from + page - 1) / page * page;
-    Mapping mapping = Mapping.of(fd.value(), from, length, true);
-    return new MappedFile(fd, file, from, mapping, start + size);
+    if (MAPPED.addAndGet(length) > MOST_OF_PROCESS) {
+      MAPPED.addAndGet(-length);
+      throw new Refusal("memory of all ports together would be more than 32 TiB");
+    }
+    try {
+      Mapping mapping = Mapping.of(fd.value(), from, length, true);
+      return new MappedFile(fd, file, from, mapping, start + size);
+    } catch (ErrnoException e) {
+      MAPPED.addAndGet(-length);
+      throw e;
+    }
   }
 
   private static long pageSize(FileStatus file) {
@@ -105,6 +120,7 @@ final class MappedFile {
   void release() {
     if (--holders == 0) {
       mapping.close();
+      MAPPED.addAndGet(-mapping.length());
       closeFd();
     }
   }

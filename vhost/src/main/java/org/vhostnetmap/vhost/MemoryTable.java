@@ -19,6 +19,9 @@ import org.vhostnetmap.virtqueue.GuestMemory;
 final class MemoryTable implements AutoCloseable {
   static final MemoryTable EMPTY = new MemoryTable(List.of());
 
+  /** More than any guest has; beyond it a front-end takes the address space from other ports. */
+  private static final long MOST_BYTES = 4L << 40;
+
   private record Slot(MemoryRegion region, MappedFile file) {
     GuestMemory.Region mapped() {
       return new GuestMemory.Region(
@@ -98,11 +101,14 @@ final class MemoryTable implements AutoCloseable {
                     && slot.file().covers(file, region.mmapOffset(), region.size()));
   }
 
-  /** A table without this region (REM_MEM_REG). */
-  MemoryTable minus(MemoryRegion region) throws Refusal {
+  /**
+   * A table without this region (REM_MEM_REG); this one when it is not there, for QEMU 7.2 removes
+   * each once per queue pair.
+   */
+  MemoryTable minus(MemoryRegion region) {
     List<Slot> next = slots.stream().filter(slot -> !slot.region().sameRegion(region)).toList();
     if (next.size() == slots.size()) {
-      throw new Refusal("no such memory " + region);
+      return this;
     }
     next.forEach(slot -> slot.file().retain());
     return new MemoryTable(next);
@@ -128,11 +134,15 @@ final class MemoryTable implements AutoCloseable {
 
   /** Numbers above 2^63 exist on no machine, and without them no sum below can wrap. */
   private static void requireSound(MemoryRegion region, List<Slot> others) throws Refusal {
+    long before = others.stream().mapToLong(slot -> slot.region().size()).sum();
     if (region.size() <= 0
         || isWild(region.guestAddress(), region.size())
         || isWild(region.frontendAddress(), region.size())
         || isWild(region.mmapOffset(), region.size())) {
       throw new Refusal("impossible memory " + region);
+    }
+    if (region.size() > MOST_BYTES - before) {
+      throw new Refusal("memory of more than 4 TiB: " + region);
     }
     for (Slot other : others) {
       MemoryRegion there = other.region();

@@ -8,9 +8,6 @@ import org.jspecify.annotations.Nullable;
 final class PortCounters {
   private static final System.Logger LOG = System.getLogger(PortCounters.class.getName());
 
-  /** A front-end that does nothing but wrong must not fill the disk. */
-  private static final int MOST_LINES_PER_FRONTEND = 10;
-
   long frontends;
   long refusedFrontends;
   long protocolFaults;
@@ -19,20 +16,23 @@ final class PortCounters {
   long strayFds;
   long penances;
   @Nullable String lastTrouble;
-  private int lines;
+  private final LineLimit lines = new LineLimit(System::nanoTime);
 
-  /** Notes what went wrong, and says it unless this front-end has filled enough lines. */
+  /** Notes what went wrong, and says it. */
   void trouble(String port, String what) {
     lastTrouble = what;
-    if (lines++ < MOST_LINES_PER_FRONTEND) {
-      LOG.log(Level.WARNING, "{0}: {1}", port, what);
-    }
+    say(port, Level.WARNING, what);
   }
 
-  /** A new front-end begins. */
-  void frontend() {
-    frontends++;
-    lines = 0;
+  /** Says something that a peer can bring about again and again, unless it was too often lately. */
+  void say(String port, Level level, String what) {
+    if (lines.take()) {
+      long omitted = lines.takeOmitted();
+      if (omitted > 0) {
+        LOG.log(Level.WARNING, "{0}: {1} more lines were left out", port, omitted);
+      }
+      LOG.log(level, "{0}: {1}", port, what);
+    }
   }
 
   BackendStatus.Counters copy() {

@@ -12,6 +12,7 @@ import org.vhostnetmap.linux.Epoll;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.linux.PeerCredentials;
+import org.vhostnetmap.linux.Sockets;
 import org.vhostnetmap.linux.UnixConnection;
 import org.vhostnetmap.vhost.message.Message;
 import org.vhostnetmap.vhost.message.MessageReader;
@@ -29,6 +30,8 @@ final class Session implements AutoCloseable {
   /** Messages served before others get their turn. */
   private static final int QUOTA = 16;
 
+  private static final long LONG_NANOS = 1_000_000_000L;
+
   private final String name;
   private final EventLoop loop;
   private final UnixConnection connection;
@@ -41,9 +44,11 @@ final class Session implements AutoCloseable {
   private final MessageReader reader;
   private final EventLoop.Registration registration;
   private final int frontendPid;
+  private final long begin = System.nanoTime();
 
   private byte @Nullable [] reply; // being sent
   private int replySent;
+  private boolean sending; // we wait until the front-end reads
   private EventLoop.@Nullable Timer deadline;
   private boolean closed;
   private volatile @Nullable String hostile; // a descriptor of its made a thread of ours wait
@@ -107,8 +112,20 @@ final class Session implements AutoCloseable {
     loop.execute(() -> drop(which));
   }
 
-  /** Reads and answers what is there. Also a way to find out whether the front-end has gone. */
-  void ready() {
+  /** Whether it was worth to come back for: it lasted, or had a ring that ran. */
+  boolean wasOfUse() {
+    return device.hasEverRun() || System.nanoTime() - begin > LONG_NANOS;
+  }
+
+  /** Ends the session of a front-end that has gone, whatever of it is still unread. */
+  void endIfDead() {
+    if (!closed && Sockets.hasHungUp(connection.fd())) {
+      end("hung up", Level.INFO);
+    }
+  }
+
+  /** Reads and answers what is there. */
+  private void ready() {
     try {
       if (!isHostile() && sendReply()) {
         readMessages();
@@ -120,7 +137,8 @@ final class Session implements AutoCloseable {
     } catch (ProtocolFault e) {
       drop(e.getMessage());
     } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, name + ": a message could not be served", e);
+      counters.say(name, Level.ERROR, "a message could not be served: " + e);
+      LOG.log(Level.DEBUG, name, e);
       drop("error of our own: " + e);
     } catch (InternalError e) {
       // Starting a ring reads its indices; the file they are in has just been cut.
@@ -154,6 +172,7 @@ final class Session implements AutoCloseable {
     while (bytes != null) {
       int sent = connection.send(bytes, replySent, bytes.length - replySent, new int[0]);
       if (sent == 0) {
+        sending = true;
         registration.events(Epoll.OUT);
         startDeadline("reply");
         return false;
@@ -163,7 +182,10 @@ final class Session implements AutoCloseable {
         bytes = null;
         reply = null;
         replySent = 0;
-        registration.events(Epoll.IN);
+        if (sending) {
+          sending = false;
+          registration.events(Epoll.IN);
+        }
         cancelDeadline();
       }
     }
@@ -202,7 +224,9 @@ final class Session implements AutoCloseable {
   }
 
   private void end(@Nullable String why, Level level) {
-    LOG.log(level, "{0}: front-end gone ({1})", name, why);
+    if (level == Level.INFO) {
+      counters.say(name, level, "front-end gone (" + why + ")");
+    }
     close();
     onEnd.accept(this);
   }

@@ -68,7 +68,7 @@ public final class VhostUserBackend implements AutoCloseable {
       EventLoop loop, String name, UnixListener listener, Offer offer, DataPlane plane)
       throws ErrnoException {
     VhostUserBackend backend = new VhostUserBackend(loop, name, offer, plane, PATIENCE);
-    backend.inLoop(() -> backend.listenOn(listener));
+    backend.inLoop(listener, () -> backend.listenOn(listener));
     return backend;
   }
 
@@ -80,6 +80,7 @@ public final class VhostUserBackend implements AutoCloseable {
       throws ErrnoException {
     VhostUserBackend backend = new VhostUserBackend(loop, peer.toString(), offer, plane, PATIENCE);
     backend.inLoop(
+        () -> {}, // to close
         () -> {
           backend.peer = peer;
           backend.tryConnect();
@@ -100,29 +101,55 @@ public final class VhostUserBackend implements AutoCloseable {
       EventLoop loop, Fd fd, Offer offer, DataPlane plane, Duration patience)
       throws ErrnoException {
     VhostUserBackend backend = new VhostUserBackend(loop, fd.toString(), offer, plane, patience);
-    if (Sockets.isListening(fd.value())) {
+    if (isListening(fd)) {
       UnixListener listener = UnixListener.adopt(fd);
-      backend.inLoop(() -> backend.listenOn(listener));
+      backend.inLoop(listener, () -> backend.listenOn(listener));
     } else {
       UnixConnection connection = UnixConnection.adopt(fd);
-      backend.inLoop(() -> backend.serve(connection));
+      backend.inLoop(connection, () -> backend.serve(connection));
     }
     return backend;
+  }
+
+  private static boolean isListening(Fd fd) throws ErrnoException {
+    try {
+      return Sockets.isListening(fd.value());
+    } catch (ErrnoException e) {
+      fd.close();
+      throw e;
+    }
   }
 
   private interface Step {
     void run() throws ErrnoException;
   }
 
-  private void inLoop(Step step) throws ErrnoException {
+  /**
+   * Closes what was taken over when {@code step} fails, or can't be taken because the loop ended.
+   */
+  private void inLoop(AutoCloseable taken, Step step) throws ErrnoException {
+    boolean done = false;
     try {
       loop.call(
           () -> {
             step.run();
             return this;
           });
+      done = true;
     } catch (ErrnoException | RuntimeException e) {
       throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    } finally {
+      if (!done) {
+        closeQuietly(taken);
+      }
+    }
+  }
+
+  private static void closeQuietly(AutoCloseable taken) {
+    try {
+      taken.close();
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }
@@ -135,7 +162,7 @@ public final class VhostUserBackend implements AutoCloseable {
     listening = loop.register(taken.fd(), Epoll.IN, events -> accept(taken));
   }
 
-  private void accept(UnixListener from) throws ErrnoException {
+  private void accept(UnixListener from) {
     if (closer.isFull()) {
       counters.trouble(name, "serves nobody: descriptors of earlier front-ends can't be closed");
       pauseListening(LAST_RETRY);
@@ -146,9 +173,10 @@ public final class VhostUserBackend implements AutoCloseable {
       if (connection != null) {
         admit(connection);
       }
-    } catch (ErrnoException e) {
-      // Out of descriptors, most likely. The port must outlive it, and not spin meanwhile.
-      counters.trouble(name, "can't serve a front-end: " + e.getMessage());
+    } catch (ErrnoException | RuntimeException | Error e) {
+      // Out of descriptors or memory, most likely. The port must outlive it, and not spin
+      // meanwhile.
+      counters.trouble(name, "can't serve a front-end: " + e);
       pauseListening(LAST_RETRY);
     }
   }
@@ -178,7 +206,7 @@ public final class VhostUserBackend implements AutoCloseable {
   private void admit(UnixConnection connection) throws ErrnoException {
     Session old = session;
     if (old != null) {
-      old.ready();
+      old.endIfDead();
     }
     if (session == null) {
       serve(connection);
@@ -190,11 +218,11 @@ public final class VhostUserBackend implements AutoCloseable {
   }
 
   private void serve(UnixConnection connection) throws ErrnoException {
-    counters.frontend();
+    counters.frontends++;
     session =
         new Session(
             name, loop, connection, offer, plane, counters, patience, closer, this::sessionEnded);
-    LOG.log(Level.INFO, "{0}: front-end connected", name);
+    counters.say(name, Level.INFO, "front-end connected");
   }
 
   private void tryConnect() {
@@ -209,7 +237,6 @@ public final class VhostUserBackend implements AutoCloseable {
     }
     try {
       serve(UnixConnection.connect(path));
-      nextRetry = FIRST_RETRY;
     } catch (ErrnoException e) {
       LOG.log(Level.DEBUG, "{0}: {1}", name, e.getMessage());
       retryLater();
@@ -231,6 +258,9 @@ public final class VhostUserBackend implements AutoCloseable {
         // It would only do it again: whoever is served by the same threads gets his time first.
         serveNobodyFor(patience.multipliedBy(2));
       } else if (peer != null) {
+        if (gone.wasOfUse()) {
+          nextRetry = FIRST_RETRY;
+        }
         retryLater();
       } else if (listener == null) {
         ended.complete(null);
@@ -278,7 +308,7 @@ public final class VhostUserBackend implements AutoCloseable {
   @Override
   public void close() {
     try {
-      inLoop(this::closeInLoop);
+      inLoop(() -> {}, this::closeInLoop);
     } catch (ErrnoException e) {
       throw new IllegalStateException(e);
     }

@@ -3,6 +3,7 @@ package org.vhostnetmap.vhost;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.vhostnetmap.fakes.FakeFrontend.u64;
 import static org.vhostnetmap.fakes.FrontendWire.REQUEST;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,6 +22,9 @@ import org.vhostnetmap.fakes.Descriptors;
 import org.vhostnetmap.fakes.FakeFrontend;
 import org.vhostnetmap.fakes.FrontendWire;
 import org.vhostnetmap.linux.Epoll;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.EventFd;
+import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.UnixConnection;
 import org.vhostnetmap.linux.UnixListener;
@@ -60,6 +65,45 @@ class PortTest {
     }
     assertEquals(0, port.status().counters().refusedFrontends());
     assertEquals(50, port.status().counters().frontends());
+  }
+
+  @Test
+  void aDeadFrontEndKeepsNoPlaceByWhatItLeftUnread() throws IOException {
+    byte[] questions = new byte[12 * 1000];
+    for (int i = 0; i < questions.length; i += 12) {
+      System.arraycopy(FrontendWire.message(3, REQUEST, new byte[0]), 0, questions, i, 12);
+    }
+    for (int i = 0; i < 20; i++) {
+      try (FrontendWire first = port.wire()) {
+        first.sendBytes(questions);
+      }
+      try (FrontendWire second = port.wire()) {
+        second.send(1, REQUEST, new byte[0]);
+        second.receiveU64(1);
+      }
+    }
+    assertEquals(0, port.status().counters().refusedFrontends());
+  }
+
+  @Test
+  void closesWhatItCannotAdopt() throws IOException {
+    Fd event = EventFd.create();
+    assertThrows(
+        ErrnoException.class,
+        () -> VhostUserBackend.adopt(port.loop, event, Offer.net(1, false), port.plane));
+    assertFalse(event.isOpen());
+    EventLoop ended = new EventLoop("ended");
+    ended.start();
+    ended.close();
+    UnixConnection[] pair = UnixConnection.pair();
+    Fd taken = Fd.duplicate(pair[0].fd());
+    pair[0].close();
+    assertThrows(
+        CancellationException.class,
+        () -> VhostUserBackend.adopt(ended, taken, Offer.net(1, false), port.plane));
+    try (FrontendWire other = new FrontendWire(pair[1])) {
+      assertTrue(other.hungUp());
+    }
   }
 
   @Test

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vhostnetmap.fakes.Descriptors;
+import org.vhostnetmap.fakes.FakeDriver;
 import org.vhostnetmap.fakes.FakeFrontend;
 import org.vhostnetmap.linux.Epoll;
 import org.vhostnetmap.linux.Fd;
@@ -79,6 +80,17 @@ class RingStatesTest {
     void withoutBit30FeaturesEnableAllRings() throws IOException {
       qemu.wanting(WITHOUT_BIT_30).bringUp(1);
       assertEquals(List.of(0, 1), port.plane.running());
+    }
+
+    @Test
+    void nothingStartsAfterFeaturesThatWereRefused() throws IOException {
+      qemu.bringUp(1);
+      qemu.say(SET_FEATURES, u64(qemu.features() | 1L << 5));
+      assertEquals(List.of(), running());
+      qemu.setKick(0);
+      assertEquals(List.of(), running());
+      qemu.say(SET_FEATURES, u64(qemu.features()));
+      assertEquals(List.of(0, 1), running());
     }
 
     @Test
@@ -283,6 +295,20 @@ class RingStatesTest {
       assertEquals(5, qemu.driver(1).usedIndex());
       assertEquals(5, ring(1).discarded());
       assertEquals(5, port.plane.ring(1).queue().lastAvailable());
+    }
+
+    @Test
+    void goodChainsBeforeABadOneAreGivenBack() throws IOException {
+      qemu.bringUp(1);
+      qemu.say(SET_VRING_ENABLE, state(1, 0));
+      qemu.driver(1).send(new byte[60]);
+      FakeDriver ring = qemu.driver(1);
+      ring.descriptor(7, ring.arena(), 60, FakeDriver.NEXT, 7);
+      ring.available(7);
+      qemu.say(SET_VRING_ENABLE, state(1, 1));
+      assertEquals(List.of(0), running());
+      assertEquals(1, ring.usedIndex());
+      assertEquals(1, ring(1).availableIndex());
     }
 
     @Test
