@@ -57,7 +57,7 @@ class StatusReportTest {
                   1,
                   2,
                   "descriptor loop")),
-          new BackendStatus.Counters(2, 0, 1, 0, 0, 0),
+          new BackendStatus.Counters(2, 0, 1, 0, 0, 0, 0),
           "sent half a message");
 
   private static final StatusReport REPORT =
