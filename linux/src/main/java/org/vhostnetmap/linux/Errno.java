@@ -6,35 +6,23 @@ public final class Errno {
   public static final int EPERM = 1;
   public static final int ENOENT = 2;
   public static final int EINTR = 4;
-  public static final int EIO = 5;
   public static final int ENXIO = 6;
   public static final int EBADF = 9;
   public static final int EAGAIN = 11;
   public static final int ENOMEM = 12;
   public static final int EACCES = 13;
-  public static final int EFAULT = 14;
   public static final int EBUSY = 16;
-  public static final int EEXIST = 17;
   public static final int ENODEV = 19;
   public static final int ENOTDIR = 20;
   public static final int EINVAL = 22;
-  public static final int ENFILE = 23;
   public static final int EMFILE = 24;
-  public static final int ENOTTY = 25;
   public static final int EPIPE = 32;
   public static final int ENAMETOOLONG = 36;
   public static final int ENOSYS = 38;
-  public static final int EBADFD = 77;
   public static final int ENOTSOCK = 88;
   public static final int EMSGSIZE = 90;
-  public static final int EPROTOTYPE = 91;
   public static final int EADDRINUSE = 98;
-  public static final int ENETDOWN = 100;
   public static final int ECONNABORTED = 103;
-  public static final int ECONNRESET = 104;
-  public static final int ENOBUFS = 105;
-  public static final int ENOTCONN = 107;
-  public static final int ETIMEDOUT = 110;
   public static final int ECONNREFUSED = 111;
 
   private Errno() {}

@@ -142,8 +142,7 @@ public final class Memory {
   /** Sets {@code length} bytes to the low 8 bits of {@code value}. */
   public static void fill(long address, long length, int value) {
     // A segment's own fill would need a slice, which is not always optimised away (40 bytes a call,
-    // measured). So the
-    // first bytes are stored, and then what is there already is copied behind itself.
+    // measured). So the first bytes are stored, and what is there already is copied behind itself.
     long filled = Math.min(length, Long.BYTES);
     for (long i = 0; i < filled; i++) {
       putByte(address + i, value);
@@ -158,11 +157,6 @@ public final class Memory {
   /** Orders all earlier loads and stores before all later stores. */
   public static void releaseFence() {
     VarHandle.releaseFence();
-  }
-
-  /** Orders all earlier loads before all later loads and stores. */
-  public static void acquireFence() {
-    VarHandle.acquireFence();
   }
 
   /** Orders everything earlier, stores before loads too, before everything later. */

@@ -20,12 +20,16 @@
 /// method returns is the caller's to close; what it is given stays the giver's, but for `adopt` and
 /// the constructor of [Fd], which take over. A [Mapping] owns its range of addresses: after close
 /// any use of them is undefined, so its owner first makes sure that no worker is still in there.
-/// Nothing here is left to the garbage collector.
+/// Descriptors and mappings are never left to the garbage collector; jnr's message buffers are.
 ///
 /// **Threads.** [EventLoop] is the one control thread: descriptors, timers and tasks run one after
 /// the other, and none may wait. What throws there is logged and removed; the loop goes on.
 /// [Fd#close], [EventFd] and the static methods of [Tap] may be called from anywhere, the rest
 /// belongs to one thread at a time.
+///
+/// **What strangers gave.** A descriptor that came over a socket is an open file shared with its
+/// giver, who may make a write to it wait ([Notifier], and the watch behind [EventFd]) or its close
+/// ([Closer]): docs/decisions/0005-hostile-descriptors.md.
 ///
 /// **What can go wrong.** [ErrnoException] is the host's fault, and tells the call, its object and
 /// the error by name. Two things happen to the unwary: a number that is closed while another thread

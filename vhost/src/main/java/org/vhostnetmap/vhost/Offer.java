@@ -51,7 +51,7 @@ public record Offer(
    *       would let its guest read an MTU from nowhere. With QEMU's {@code host_mtu=} it does good.
    *   <li>MAC, STATUS, CTRL_VQ and all that hangs on it are QEMU's own; RING_RESET and HASH_REPORT
    *       it would offer to the guest and then not tell us of.
-   *   <li>NOTIFY_ON_EMPTY: no driver of the last ten years takes it.
+   *   <li>NOTIFY_ON_EMPTY: legacy; a driver may live without it.
    *   <li>Checksum and segmentation offloads, PACKED, LOG_ALL (with LOG_SHMFD), in-flight,
    *       post-copy and device state come with the code that serves them.
    *   <li>CONFIG, INBAND_NOTIFICATIONS, XEN_MMAP: QEMU acknowledges bits that it then does not

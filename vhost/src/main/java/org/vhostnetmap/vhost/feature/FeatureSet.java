@@ -79,11 +79,6 @@ public final class FeatureSet<F extends Enum<F> & Feature> {
     return new FeatureSet<>(kind, bits & ~others.bits);
   }
 
-  /** What is in both. */
-  public FeatureSet<F> intersect(FeatureSet<F> other) {
-    return new FeatureSet<>(kind, bits & other.bits);
-  }
-
   /** The 64-bit word that goes over the wire. */
   public long bits() {
     return bits;

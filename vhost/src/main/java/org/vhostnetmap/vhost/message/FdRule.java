@@ -3,9 +3,7 @@ package org.vhostnetmap.vhost.message;
 
 /** How many file descriptors a request brings. What it brings beyond that is closed. */
 public enum FdRule {
-  /**
-   * None. Strays are closed, and the request is served: QEMU before 6.0 sends one with REM_MEM_REG.
-   */
+  /** None. Strays are closed, and the request is served all the same. */
   NONE,
   /** Exactly one. */
   ONE,

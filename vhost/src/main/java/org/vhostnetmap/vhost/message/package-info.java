@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The messages of vhost-user as they are on the wire: what there is ([FrontendRequest],
-/// [BackendRequest]), how each payload lies in bytes (one record each), and how a message is
-/// gathered from a stream that may split anywhere ([MessageReader]). No policy: what a message does
-/// is the business of the room above.
+/// The messages of vhost-user as they are on the wire: what there is ([FrontendRequest]), how each
+/// payload lies in bytes (one record each), and how a message is gathered from a stream that may
+/// split anywhere ([MessageReader]). No policy: what a message does is the business of the room
+/// above.
 ///
 /// ```
 ///    u32 request   u32 flags               u32 size   payload (size bytes)
