@@ -311,21 +311,23 @@ final class NetmapPortsTest {
     PktgenPort port = new PktgenPort("pktgen", 64, 10_000);
     try {
       Source source = port.sources().get(0);
-      source.peek(burst);
       long start = System.nanoTime();
-      long frames = 0;
-      while (System.nanoTime() - start < 200_000_000) {
+      source.peek(burst);
+      // However slow this thread is: never more than is due, and in the end all of it.
+      for (long frames = 0; frames < 2000; ) {
         burst.clear();
         source.peek(burst);
         for (int i = 0; i < burst.count; i++) {
           assertEquals(64, burst.length[i]);
         }
         frames += burst.count;
+        double due = (System.nanoTime() - start) / 1e9 * 10_000;
+        assertTrue(frames <= due, frames + " frames, due " + due);
         source.count(burst, burst.count);
         source.advance(burst, burst.count);
       }
       double seconds = (System.nanoTime() - start) / 1e9;
-      assertTrue(Math.abs(frames / seconds - 10_000) < 500, frames + " in " + seconds + " s");
+      assertTrue(seconds < 10, "2000 frames in " + seconds + " s");
     } finally {
       port.close();
     }
