@@ -308,26 +308,27 @@ final class NetmapPortsTest {
 
   @Test
   void aGeneratorSendsValidUdpOfItsLengthAndAtItsRate() throws Exception {
-    PktgenPort port = new PktgenPort("pktgen", 64, 10_000);
+    PktgenPort port = new PktgenPort("pktgen", 64, 1000);
     try {
       Source source = port.sources().get(0);
-      long start = System.nanoTime();
+      long before = System.nanoTime();
       source.peek(burst);
-      // However slow this thread is: never more than is due, and in the end all of it.
-      for (long frames = 0; frames < 2000; ) {
+      long after = System.nanoTime(); // its clock began in between
+      // However slow this thread is: never more than is due, and all that was due before the look.
+      for (long frames = 0; frames < 200; ) {
+        double owed = (System.nanoTime() - after) / 1e6 - frames;
         burst.clear();
         source.peek(burst);
         for (int i = 0; i < burst.count; i++) {
           assertEquals(64, burst.length[i]);
         }
+        assertTrue(burst.count >= Math.min(Burst.FRAMES, Math.floor(owed)), "owed " + owed);
         frames += burst.count;
-        double due = (System.nanoTime() - start) / 1e9 * 10_000;
+        double due = (System.nanoTime() - before) / 1e6;
         assertTrue(frames <= due, frames + " frames, due " + due);
         source.count(burst, burst.count);
         source.advance(burst, burst.count);
       }
-      double seconds = (System.nanoTime() - start) / 1e9;
-      assertTrue(seconds < 10, "2000 frames in " + seconds + " s");
     } finally {
       port.close();
     }
