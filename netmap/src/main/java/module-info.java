@@ -7,4 +7,6 @@ module org.vhostnetmap.netmap {
   requires transitive org.vhostnetmap.linux;
 
   exports org.vhostnetmap.netmap;
+  exports org.vhostnetmap.netmap.emulated;
+  exports org.vhostnetmap.netmap.emulated.nic;
 }

@@ -57,5 +57,44 @@ public final class NetmapAbi {
   /** The usual buffer size. */
   public static final int DEFAULT_BUFFER_BYTES = 2048;
 
+  /** nr_flags: see the frames that leave through a port's TX rings (a monitor). */
+  public static final long NR_MONITOR_TX = 0x100;
+
+  /** nr_flags: see the frames that come in through a port's RX rings (a monitor). */
+  public static final long NR_MONITOR_RX = 0x200;
+
+  /** nr_flags: a monitor that is passed the buffers themselves. */
+  public static final long NR_ZCOPY_MON = 0x400;
+
+  /** nr_flags: nobody else may bind these rings. */
+  public static final long NR_EXCLUSIVE = 0x800;
+
+  /** nr_flags: bind only the RX rings. */
+  public static final long NR_RX_RINGS_ONLY = 0x2000;
+
+  /** nr_flags: bind only the TX rings. */
+  public static final long NR_TX_RINGS_ONLY = 0x4000;
+
+  /** nr_flags: the caller knows of virtio-net headers in front of frames. */
+  public static final long NR_ACCEPT_VNET_HDR = 0x8000;
+
+  /** nr_flags: poll does not transmit unless asked for POLLOUT. */
+  public static final long NR_NO_TX_POLL = 0x20000;
+
+  /** Slot flag: buf_idx was changed by the user. */
+  public static final int NS_BUF_CHANGED = 1;
+
+  /** Slot flag: tell soon that this slot is sent. */
+  public static final int NS_REPORT = 2;
+
+  /** Slot flag: when released, pass the frame on to the other side (host or NIC). */
+  public static final int NS_FORWARD = 4;
+
+  /** Ring flag: stamp ts at each rxsync. */
+  public static final int NR_TIMESTAMP = 2;
+
+  /** Ring flag: NS_FORWARD of slots is honoured. */
+  public static final int NR_FORWARD = 4;
+
   private NetmapAbi() {}
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap.emulated.nic;
+
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.emulated.Adapter;
+import org.vhostnetmap.netmap.emulated.Kring;
+
+/**
+ * How the frames of a NIC's hardware queues get into and out of netmap buffers: AF_XDP or
+ * AF_PACKET. One object per NIC in netmap mode. open and close are control plane, under the
+ * device's lock; the syncs hold the kring's monitor.
+ */
+public interface NicQueues extends AutoCloseable {
+  /** For people: such as {@code AF_XDP, copy mode}. */
+  String description();
+
+  /** Numbers of hardware queues and slots; the host's are 0 here. */
+  Adapter.Config config() throws NetmapException;
+
+  /**
+   * Takes hardware queue {@code queue} from the host. The slots of both rings, and the buffers they
+   * name, are the device's (TX: the user's all but one).
+   *
+   * @throws NetmapException and nothing has changed
+   */
+  void open(int queue, Kring tx, Kring rx) throws NetmapException;
+
+  /** Gives it back; afterwards every slot names a buffer of its own again, all distinct. */
+  void close(int queue);
+
+  /** As {@code Adapter.txSync}. */
+  void txSync(Kring kring);
+
+  /** As {@code Adapter.rxSync}. */
+  void rxSync(Kring kring);
+
+  /** A descriptor that is readable when frames came, or, of a TX ring, -1. */
+  int readyFd(Kring kring);
+
+  /** Why it can't move frames any more, or null while it can. */
+  @Nullable String failure();
+
+  /** Gives everything back. */
+  @Override
+  void close();
+}
