@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -43,7 +42,7 @@ class TapTest {
         () -> {
           try (Tap tap = Tap.open("vnm-test");
               Mapping memory = Mapping.anonymous(2 * FRAME)) {
-            ip("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
+            Ip.run("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
             long out = memory.address();
             Memory.copyFromArray(ARP_REQUEST, 0, out, ARP_REQUEST.length);
             assertEquals(ARP_REQUEST.length, Tap.write(tap.fd(), out, ARP_REQUEST.length));
@@ -59,7 +58,7 @@ class TapTest {
         () -> {
           try (Tap tap = Tap.open("vnm-test");
               Mapping memory = Mapping.anonymous(2 * FRAME)) {
-            ip("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
+            Ip.run("addr", "add", "192.0.2.1/24", "dev", "vnm-test");
             long out = memory.address();
             Memory.copyFromArray(ARP_REQUEST, 0, out + 64, ARP_REQUEST.length);
             iovec(out, out + 64, 14);
@@ -103,7 +102,7 @@ class TapTest {
           try (Tap tap = Tap.open("vnm-test")) {
             assertEquals("vnm-test", tap.name());
             assertEquals(1500, tap.mtu());
-            ip("link", "set", "vnm-test", "mtu", "9000");
+            Ip.run("link", "set", "vnm-test", "mtu", "9000");
             assertEquals(9000, tap.mtu());
             tap.setUp();
           }
@@ -127,11 +126,11 @@ class TapTest {
   void joinsAPersistentOneAndLeavesIt() throws Exception {
     NetworkNamespace.run(
         () -> {
-          ip("tuntap", "add", "dev", "vnm-kept", "mode", "tap");
+          Ip.run("tuntap", "add", "dev", "vnm-kept", "mode", "tap");
           try (Tap tap = Tap.open("vnm-kept")) {
             assertEquals(1500, tap.mtu());
           }
-          ip("link", "show", "vnm-kept");
+          Ip.run("link", "show", "vnm-kept");
           return null;
         });
   }
@@ -156,14 +155,5 @@ class TapTest {
     for (String name : new String[] {"", "sixteen-bytes-xx"}) {
       assertEquals(Errno.EINVAL, assertThrows(ErrnoException.class, () -> Tap.open(name)).errno());
     }
-  }
-
-  private static void ip(String... arguments) throws Exception {
-    String[] command = new String[arguments.length + 1];
-    command[0] = "ip";
-    System.arraycopy(arguments, 0, command, 1, arguments.length);
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), () -> String.join(" ", command) + ": " + output);
   }
 }

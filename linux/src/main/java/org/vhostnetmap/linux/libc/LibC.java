@@ -100,4 +100,7 @@ public interface LibC {
 
   /** man 2 getsockname. */
   int getsockname(int fd, @Out byte[] address, @In @Out int[] length);
+
+  /** man 2 syscall, for bpf(2), which has no function of its own. */
+  long syscall(long number, int command, @In @Out byte[] attributes, int size);
 }
