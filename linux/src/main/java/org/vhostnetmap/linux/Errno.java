@@ -24,7 +24,9 @@ public final class Errno {
   public static final int EMSGSIZE = 90;
   public static final int EOPNOTSUPP = 95;
   public static final int EADDRINUSE = 98;
+  public static final int ENETDOWN = 100;
   public static final int ECONNABORTED = 103;
+  public static final int ENOBUFS = 105;
   public static final int ECONNREFUSED = 111;
 
   private Errno() {}

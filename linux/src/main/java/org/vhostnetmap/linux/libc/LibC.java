@@ -103,4 +103,10 @@ public interface LibC {
 
   /** man 2 syscall, for bpf(2), which has no function of its own. */
   long syscall(long number, int command, @In @Out byte[] attributes, int size);
+
+  /** man 2 bind. */
+  int bind(int fd, @In byte[] address, int addressLength);
+
+  /** man 2 setsockopt. */
+  int setsockopt(int fd, int level, int option, @In byte[] value, int length);
 }
