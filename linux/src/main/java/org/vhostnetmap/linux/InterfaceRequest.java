@@ -13,9 +13,15 @@ import org.vhostnetmap.linux.libc.Native;
 final class InterfaceRequest {
   private static final int BYTES = 40;
   private static final int IFNAMSIZ = 16;
+  private static final int SA_DATA = IFNAMSIZ + 2;
+  private static final int MAC_BYTES = 6;
+  private static final short ARPHRD_ETHER = 1;
 
   private final byte[] bytes = new byte[BYTES];
   private final ByteBuffer fields = ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
+
+  /** Without a name, for the question after it. */
+  InterfaceRequest() {}
 
   InterfaceRequest(String name) throws ErrnoException {
     byte[] encoded = name.getBytes(StandardCharsets.UTF_8);
@@ -46,6 +52,34 @@ final class InterfaceRequest {
     return fields.getInt(IFNAMSIZ);
   }
 
+  void setNumber(int number) {
+    fields.putInt(IFNAMSIZ, number);
+  }
+
+  /** The first byte on the wire in bits 47 to 40. */
+  long mac() {
+    long mac = 0;
+    for (int i = 0; i < MAC_BYTES; i++) {
+      mac = (mac << 8) | (bytes[SA_DATA + i] & 0xff);
+    }
+    return mac;
+  }
+
+  void setMac(long mac) {
+    fields.putShort(IFNAMSIZ, ARPHRD_ETHER);
+    for (int i = 0; i < MAC_BYTES; i++) {
+      bytes[SA_DATA + i] = (byte) (mac >> (8 * (MAC_BYTES - 1 - i)));
+    }
+  }
+
+  static int getInt(byte[] structure, int offset) {
+    return ByteBuffer.wrap(structure).order(ByteOrder.nativeOrder()).getInt(offset);
+  }
+
+  static void putInt(byte[] structure, int offset, int value) {
+    ByteBuffer.wrap(structure).order(ByteOrder.nativeOrder()).putInt(offset, value);
+  }
+
   /** Sends the request to a device or socket; the answer overwrites it. */
   void send(int fd, long code, String what) throws ErrnoException {
     if (Native.C.ioctl(fd, code, bytes) < 0) {
@@ -61,6 +95,16 @@ final class InterfaceRequest {
     }
     try (Fd closing = new Fd(socket)) {
       send(closing.value(), code, what);
+    }
+  }
+
+  /** Sends the request with a pointer to {@code structure}, which the answer overwrites. */
+  void sendWithStructure(long code, byte[] structure, String what) throws ErrnoException {
+    try (Mapping memory = Mapping.anonymous(structure.length)) {
+      Memory.copyFromArray(structure, 0, memory.address(), structure.length);
+      fields.putLong(IFNAMSIZ, memory.address());
+      send(code, what);
+      Memory.copyToArray(memory.address(), structure, 0, structure.length);
     }
   }
 }

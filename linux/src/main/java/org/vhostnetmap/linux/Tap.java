@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.linux;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.vhostnetmap.linux.libc.Native;
 
 /**
@@ -18,13 +20,14 @@ public final class Tap implements AutoCloseable {
   private static final long SIOCGIFMTU = 0x8921;
   private static final short IFF_TAP = 0x0002;
   private static final short IFF_NO_PI = 0x1000;
+  private static final short IFF_MULTI_QUEUE = 0x0100;
   private static final short IFF_UP = 0x0001;
 
-  private final Fd fd;
+  private final List<Fd> queues;
   private final String name;
 
-  private Tap(Fd fd, String name) {
-    this.fd = fd;
+  private Tap(List<Fd> queues, String name) {
+    this.queues = queues;
     this.name = name;
   }
 
@@ -33,27 +36,61 @@ public final class Tap implements AutoCloseable {
    * Frames come and go without any header before them; reads and writes don't wait.
    */
   public static Tap open(String name) throws ErrnoException {
-    InterfaceRequest request = new InterfaceRequest(name);
-    request.setFlags((short) (IFF_TAP | IFF_NO_PI));
-    int opened = Native.C.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
-    if (opened < 0) {
-      throw new ErrnoException("open " + DEVICE, Native.errno());
-    }
-    Fd fd = new Fd(opened);
+    Tap tap = create(name, 1);
     try {
-      request.send(opened, TUNSETIFF, "attach to TAP " + name);
-      Tap tap = new Tap(fd, request.name());
       tap.setUp();
       return tap;
     } catch (ErrnoException e) {
-      fd.close();
+      tap.close();
       throw e;
     }
   }
 
-  /** The descriptor to watch; stays this object's. */
+  /**
+   * As {@link #open}, but left down, and with several queues if {@code queues} says so: frames that
+   * the host sends are spread over them by flow. A name that ends in {@code %d} gets the first free
+   * number.
+   */
+  public static Tap create(String name, int queues) throws ErrnoException {
+    List<Fd> opened = new ArrayList<>();
+    try {
+      String current = name;
+      for (int i = 0; i < queues; i++) {
+        InterfaceRequest request = new InterfaceRequest(current);
+        request.setFlags((short) (IFF_TAP | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0)));
+        Fd fd = device();
+        opened.add(fd);
+        request.send(fd.value(), TUNSETIFF, "attach to TAP " + current);
+        current = request.name();
+      }
+      return new Tap(List.copyOf(opened), current);
+    } catch (ErrnoException e) {
+      opened.forEach(Fd::close);
+      throw e;
+    }
+  }
+
+  private static Fd device() throws ErrnoException {
+    int opened = Native.C.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
+    if (opened < 0) {
+      throw new ErrnoException("open " + DEVICE, Native.errno());
+    }
+    return new Fd(opened);
+  }
+
+  /** The descriptor to watch, of the first queue; stays this object's. */
   public int fd() {
-    return fd.value();
+    return fd(0);
+  }
+
+  /** The descriptor of one queue; stays this object's. */
+  public int fd(int queue) {
+    return queues.get(queue).value();
+  }
+
+  /** How many queues it has. */
+  public int queues() {
+    return queues.size();
   }
 
   /** The interface's name. */
@@ -111,6 +148,6 @@ public final class Tap implements AutoCloseable {
 
   @Override
   public void close() {
-    fd.close();
+    queues.forEach(Fd::close);
   }
 }

@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
 import java.util.HexFormat;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -148,6 +151,45 @@ class TapTest {
           }
           return null;
         });
+  }
+
+  @Test
+  void spreadsTheHostsFlowsOverItsQueues() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          try (Tap tap = Tap.create("vnm%d", 4);
+              Mapping memory = Mapping.anonymous(FRAME)) {
+            assertEquals("vnm0", tap.name());
+            assertEquals(4, tap.queues());
+            tap.setUp();
+            Ip.run("addr", "add", "192.0.2.1/24", "dev", "vnm0");
+            Ip.run("neigh", "add", "192.0.2.2", "lladdr", "02:00:00:00:00:02", "dev", "vnm0");
+            int frames = sendFromManyPorts();
+            int queuesInUse = 0;
+            int read = 0;
+            for (int queue = 0; queue < 4; queue++) {
+              int before = read;
+              while (Tap.read(tap.fd(queue), memory.address(), FRAME) > 0) {
+                read++;
+              }
+              queuesInUse += read > before ? 1 : 0;
+            }
+            assertTrue(read >= frames, read + " frames read of " + frames);
+            assertTrue(queuesInUse > 1, "64 flows in one queue");
+          }
+          return null;
+        });
+  }
+
+  private static int sendFromManyPorts() throws Exception {
+    int count = 64;
+    for (int i = 0; i < count; i++) {
+      try (DatagramSocket socket = new DatagramSocket()) {
+        InetAddress to = InetAddress.getByName("192.0.2.2");
+        socket.send(new DatagramPacket(new byte[20], 20, to, 9));
+      }
+    }
+    return count;
   }
 
   @Test

@@ -109,4 +109,10 @@ public interface LibC {
 
   /** man 2 setsockopt. */
   int setsockopt(int fd, int level, int option, @In byte[] value, int length);
+
+  /** man 2 recvmmsg; {@code messages} is an array of struct mmsghdr, {@code timeout} may be 0. */
+  int recvmmsg(int fd, long messages, int count, int flags, long timeout);
+
+  /** man 2 sendmmsg. */
+  int sendmmsg(int fd, long messages, int count, int flags);
 }
