@@ -57,6 +57,13 @@ public final class Epoll implements AutoCloseable {
     ready = change + 32;
   }
 
+  /**
+   * Readable while something watched is ready, so that another one can watch this; -1 if closed.
+   */
+  public int fd() {
+    return epoll.value();
+  }
+
   /** Watches {@code fd} for {@code events}; {@code token} comes back with each. */
   public void add(int fd, int events, long token) throws ErrnoException {
     control(CTL_ADD, fd, events, token);

@@ -33,6 +33,9 @@ public final class NetmapAbi {
   /** flags, 32 bits. */
   public static final int RING_FLAGS = 32;
 
+  /** ts, seconds and microseconds of the last rxsync, 64 bits each. */
+  public static final int RING_TS = 40;
+
   /** Bytes of the ring's header, after which the slots begin. */
   public static final int RING_BYTES = 256;
 
@@ -47,6 +50,42 @@ public final class NetmapAbi {
 
   /** Bytes of a slot. */
   public static final int SLOT_BYTES = 16;
+
+  /** {@code struct netmap_if}: ni_name, a string in 16 bytes. */
+  public static final int IF_NAME = 0;
+
+  /** Bytes of ni_name. */
+  public static final int IF_NAME_BYTES = 16;
+
+  /** ni_version, 32 bits, 0 in practice. */
+  public static final int IF_VERSION = 16;
+
+  /** ni_flags, 32 bits: {@link #NI_PRIV_MEM}. */
+  public static final int IF_FLAGS = 20;
+
+  /** ni_tx_rings, 32 bits, without host rings. */
+  public static final int IF_TX_RINGS = 24;
+
+  /** ni_rx_rings, 32 bits, without host rings. */
+  public static final int IF_RX_RINGS = 28;
+
+  /** ni_bufs_head, 32 bits: first extra buffer. */
+  public static final int IF_BUFS_HEAD = 32;
+
+  /** ni_host_tx_rings, 32 bits; 1 where there are none. */
+  public static final int IF_HOST_TX_RINGS = 36;
+
+  /** ni_host_rx_rings, 32 bits; 1 where there are none. */
+  public static final int IF_HOST_RX_RINGS = 40;
+
+  /**
+   * ring_ofs: for NIC TX, host TX, NIC RX, host RX rings the signed 64-bit distance from the
+   * netmap_if; 0 for a ring that this open does not bind.
+   */
+  public static final int IF_RING_OFS = 56;
+
+  /** ni_flags: the memory is the port's own. */
+  public static final int NI_PRIV_MEM = 1;
 
   /** The frame goes on in the next slot. */
   public static final int NS_MOREFRAG = 0x20;

@@ -3,6 +3,7 @@ package org.vhostnetmap.netmap;
 
 import java.util.List;
 import java.util.Optional;
+import org.vhostnetmap.linux.Memory;
 
 /**
  * One open of a netmap port, with the rings it binds. Each ring is walked and synced by one thread
@@ -59,6 +60,21 @@ public interface NetmapPort extends AutoCloseable {
 
   /** First of the extra buffers, linked through their first 4 bytes, or 0: {@code ni_bufs_head}. */
   long extraBuffers();
+
+  /**
+   * How many buffers hang on {@link #extraBuffers}: a device gives fewer than were asked for rather
+   * than none.
+   */
+  default int countExtraBuffers() {
+    int count = 0;
+    long at = buffer(extraBuffers());
+    // A list that loops is no list: the bound is the most buffers a memory has here.
+    while (at != 0 && count < 1 << 24) {
+      count++;
+      at = buffer(Memory.getUnsignedInt(at));
+    }
+    return count;
+  }
 
   /** Puts a list back: what hangs on it at {@link #close} is freed. */
   void setExtraBuffers(long head);

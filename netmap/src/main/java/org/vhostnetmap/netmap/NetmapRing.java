@@ -31,6 +31,16 @@ public final class NetmapRing {
    *     region
    */
   public NetmapRing(long ring, long region, long regionBytes) {
+    this(ring, region, regionBytes, LONGEST);
+  }
+
+  /**
+   * The same where less than {@code nr_buf_size} of each buffer is the user's: {@code buf_ofs} of
+   * the emulated netmap points past what XDP keeps ahead of a frame.
+   *
+   * @param usableBytes bytes of each buffer that are
+   */
+  public NetmapRing(long ring, long region, long regionBytes, int usableBytes) {
     long end = region + regionBytes;
     if (ring % Long.BYTES != 0
         || ring < region
@@ -55,9 +65,10 @@ public final class NetmapRing {
           "netmap buffers of " + bytes + " bytes do not fit their region");
     }
     stride = (int) bytes;
-    bufferBytes = Math.min(stride, LONGEST);
+    bufferBytes = Math.min(Math.min(stride, LONGEST), usableBytes);
     buffer0 = ring + offset;
-    buffers = (end - buffer0) / stride;
+    // The last buffer lacks, at the region's end, what its data lies behind its beginning.
+    buffers = end - buffer0 < bufferBytes ? 0 : (end - buffer0 - bufferBytes) / stride + 1;
     head = (int) (Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD) % slots);
   }
 
@@ -95,8 +106,32 @@ public final class NetmapRing {
 
   /** Host address of a slot's buffer, or 0 when its buf_idx names none. */
   public long buffer(int slot) {
-    long index = Memory.getUnsignedInt(slotAddress(slot) + NetmapAbi.SLOT_BUF_IDX);
+    // One load of 64 bits and a mask: what a fault leaves in the upper half never gets through.
+    long index = Memory.getLong(slotAddress(slot)) & 0xffffffffL;
     return index >= NetmapAbi.FIRST_BUFFER && index < buffers ? buffer0 + index * stride : 0;
+  }
+
+  /** Which buffer a slot names: buf_idx as it stands there. */
+  public long bufferIndex(int slot) {
+    return Memory.getUnsignedInt(slotAddress(slot) + NetmapAbi.SLOT_BUF_IDX);
+  }
+
+  /** Lets a slot name another buffer of the same memory, and says so to the kernel. */
+  public void setBufferIndex(int slot, long index) {
+    long address = slotAddress(slot);
+    Memory.putInt(address + NetmapAbi.SLOT_BUF_IDX, (int) index);
+    Memory.putShort(address + NetmapAbi.SLOT_FLAGS, flags(slot) | NetmapAbi.NS_BUF_CHANGED);
+  }
+
+  /**
+   * Exchanges the buffers of two slots that are the user's, of rings in one memory (equal memory
+   * id): a frame moves without a copy. Lengths stay; NS_BUF_CHANGED is added to both slots, so
+   * {@link #set} comes first.
+   */
+  public void swap(int slot, NetmapRing other, int otherSlot) {
+    long mine = bufferIndex(slot);
+    setBufferIndex(slot, other.bufferIndex(otherSlot));
+    other.setBufferIndex(otherSlot, mine);
   }
 
   /** Bytes of the frame in a slot, cut to the buffer's size. */
@@ -116,9 +151,45 @@ public final class NetmapRing {
 
   /** Gives the slots before {@code newHead} to the kernel, which sees them at the next sync. */
   public void advanceTo(int newHead) {
+    advanceTo(newHead, newHead);
+  }
+
+  /**
+   * The same with cur ahead of head: the user keeps [head, cur) and is told of news only when tail
+   * has passed {@code newCur}.
+   */
+  public void advanceTo(int newHead, int newCur) {
     head = newHead;
-    Memory.putInt(ring + NetmapAbi.RING_CUR, newHead);
+    Memory.putInt(ring + NetmapAbi.RING_CUR, newCur);
     Memory.publishInt(ring + NetmapAbi.RING_HEAD, newHead);
+  }
+
+  /**
+   * Takes head from the ring again, after somebody else moved it: the kernel, for a bad index
+   * ("ring reinit") or when it put forwarded frames into a TX ring (NR_FORWARD).
+   */
+  public void reload() {
+    head = (int) (Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD) % slots);
+  }
+
+  /** The ring's number in its port; host rings continue after the NIC's. */
+  public int id() {
+    return Memory.getUnsignedShort(ring + NetmapAbi.RING_RINGID);
+  }
+
+  /** Ring flags, NR_TIMESTAMP and NR_FORWARD of {@link NetmapAbi}. */
+  public int ringFlags() {
+    return (int) Memory.getUnsignedInt(ring + NetmapAbi.RING_FLAGS);
+  }
+
+  /** Sets the ring flags. Memory is recycled dirty, so a user who wants none says so. */
+  public void setRingFlags(int flags) {
+    Memory.putInt(ring + NetmapAbi.RING_FLAGS, flags);
+  }
+
+  /** Host address of the {@code struct netmap_ring}, for who reads the ABI itself. */
+  public long address() {
+    return ring;
   }
 
   private long slotAddress(int slot) {

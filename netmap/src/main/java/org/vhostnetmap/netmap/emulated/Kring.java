@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.netmap.NetmapAbi;
+import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
 
 /**
  * The kernel's view of one ring: what the user last showed (rhead, rcur), how far the device is
@@ -23,6 +28,8 @@ public final class Kring {
     /** The ring belongs to netmap users. */
     ON
   }
+
+  private static final Alarm[] NOBODY = new Alarm[0];
 
   /** Whose ring this is. */
   public final Adapter adapter;
@@ -48,6 +55,9 @@ public final class Kring {
   /** The user's cur, checked, as of the sync under way. */
   public int rcur;
 
+  /** The tail that the user was shown last. */
+  public int rtail;
+
   /** First slot that the device has not seen yet (TX) or that was not given back yet (RX). */
   public int hwcur;
 
@@ -57,7 +67,7 @@ public final class Kring {
   /** What a sync does: the adapter's own, or a monitor's around it. */
   public Sync sync;
 
-  /** Current mode; control plane. */
+  /** Current mode; written under the device's lock and this monitor. */
   public Mode mode = Mode.OFF;
 
   /** The mode it is switching to; control plane. */
@@ -69,6 +79,21 @@ public final class Kring {
   /** Whether its one user wants no other; control plane. */
   public boolean exclusive;
 
+  /** Whether its ring must outlive its users (NKR_NEEDRING): a pipe's other end uses it. */
+  public boolean needsRing;
+
+  /** It is being switched off: syncs do nothing. */
+  boolean stopped;
+
+  private final long[] dropped = new long[DropReason.values().length];
+  private long reinits;
+  private volatile Alarm[] alarms = NOBODY;
+
+  private long data0;
+  private int stride;
+  private int buffers;
+  private int usable;
+
   /** A ring without memory yet. */
   public Kring(Adapter adapter, int id, boolean tx, boolean host, int slots, Sync sync) {
     this.adapter = adapter;
@@ -77,6 +102,23 @@ public final class Kring {
     this.host = host;
     this.slots = slots;
     this.sync = sync;
+  }
+
+  /** Writes the ring's header: nobody has sent or received anything. */
+  void layOut(long at, Pool pool) {
+    ring = at;
+    data0 = pool.data(0);
+    stride = pool.geometry().bufferBytes();
+    buffers = pool.geometry().buffers();
+    usable = Math.min(pool.usableBytes(), 65_535);
+    hwcur = 0;
+    hwtail = tx ? slots - 1 : 0;
+    Memory.putLong(at + NetmapAbi.RING_BUF_OFS, data0 - at);
+    Memory.putInt(at + NetmapAbi.RING_NUM_SLOTS, slots);
+    Memory.putInt(at + NetmapAbi.RING_BUF_SIZE, stride);
+    Memory.putShort(at + NetmapAbi.RING_RINGID, id);
+    Memory.putShort(at + NetmapAbi.RING_DIR, tx ? 1 : 0);
+    putUser(hwcur);
   }
 
   /** Host address of a slot. */
@@ -94,5 +136,223 @@ public final class Kring {
   public int distance(int from, int to) {
     int distance = to - from;
     return distance < 0 ? distance + slots : distance;
+  }
+
+  /** What a slot's buf_idx says; not checked. */
+  public long bufferIndex(int slot) {
+    return Memory.getLong(slot(slot)) & 0xffffffffL;
+  }
+
+  /** Host address of the data of a slot's buffer, or 0 when its buf_idx names none. */
+  public long data(int slot) {
+    long index = bufferIndex(slot);
+    return index >= NetmapAbi.FIRST_BUFFER && index < buffers ? data0 + index * stride : 0;
+  }
+
+  /** What a slot's len says; not checked: compare with {@link #usableBytes}. */
+  public int length(int slot) {
+    return Memory.getUnsignedShort(slot(slot) + NetmapAbi.SLOT_LEN);
+  }
+
+  /** Flags of a slot. */
+  public int flags(int slot) {
+    return Memory.getUnsignedShort(slot(slot) + NetmapAbi.SLOT_FLAGS);
+  }
+
+  /** Sets length and flags of a slot. */
+  public void setSlot(int slot, int length, int flags) {
+    Memory.putInt(slot(slot) + NetmapAbi.SLOT_LEN, length | flags << 16);
+  }
+
+  /** Lets a slot name another buffer; flags stay. */
+  public void setBufferIndex(int slot, long index) {
+    Memory.putInt(slot(slot) + NetmapAbi.SLOT_BUF_IDX, (int) index);
+  }
+
+  /**
+   * Exchanges the buffers of two slots of one memory and sets NS_BUF_CHANGED on both. The caller
+   * holds both monitors.
+   */
+  public void swapBuffers(int slot, Kring other, int otherSlot) {
+    long mine = bufferIndex(slot);
+    setBufferIndex(slot, other.bufferIndex(otherSlot));
+    other.setBufferIndex(otherSlot, mine);
+    Memory.putShort(slot(slot) + NetmapAbi.SLOT_FLAGS, flags(slot) | NetmapAbi.NS_BUF_CHANGED);
+    Memory.putShort(
+        other.slot(otherSlot) + NetmapAbi.SLOT_FLAGS,
+        other.flags(otherSlot) | NetmapAbi.NS_BUF_CHANGED);
+  }
+
+  /** Bytes of a frame that fit into one buffer of this ring. */
+  public int usableBytes() {
+    return usable;
+  }
+
+  /** Ring flags as the user set them: NR_TIMESTAMP, NR_FORWARD. */
+  public int ringFlags() {
+    return (int) Memory.getUnsignedInt(ring + NetmapAbi.RING_FLAGS);
+  }
+
+  /** Slots at hwtail and after that a device may still fill, one kept empty (RX). */
+  public int room() {
+    return slots - 1 - distance(hwcur, hwtail);
+  }
+
+  /** One TX sync for a user. */
+  synchronized void txSync() {
+    if (mode == Mode.OFF || stopped) {
+      return;
+    }
+    if (!takeTx()) {
+      reinit();
+      return;
+    }
+    sync.sync(this);
+    publishTail();
+  }
+
+  /**
+   * One RX sync for a user.
+   *
+   * @param forwardDown whether frames of the host may be put into the NIC's TX rings
+   */
+  synchronized void rxSync(boolean forwardDown) {
+    if (mode == Mode.OFF || stopped) {
+      return;
+    }
+    if (!takeRx()) {
+      reinit();
+    }
+    if (rhead != hwcur && (ringFlags() & NetmapAbi.NR_FORWARD) != 0) {
+      adapter.forward(this, forwardDown);
+    }
+    int before = hwtail;
+    sync.sync(this);
+    publishTail();
+    if (hwtail != before || (ringFlags() & NetmapAbi.NR_TIMESTAMP) != 0) {
+      Clock.stamp(ring + NetmapAbi.RING_TS);
+    }
+  }
+
+  /** Shows the user how far the device is. */
+  public void publishTail() {
+    rtail = hwtail;
+    Memory.publishInt(ring + NetmapAbi.RING_TAIL, hwtail);
+  }
+
+  /** Takes head and cur: from rhead up, head, cur and rtail follow in this order. */
+  private boolean takeTx() {
+    return take(rhead);
+  }
+
+  /** Takes head and cur: from hwcur up, head, cur and rtail follow in this order. */
+  private boolean takeRx() {
+    return take(hwcur);
+  }
+
+  private boolean take(int from) {
+    long head = Memory.getUnsignedIntAcquire(ring + NetmapAbi.RING_HEAD);
+    long cur = Memory.getUnsignedInt(ring + NetmapAbi.RING_CUR);
+    if (head >= slots || cur >= slots) {
+      return false;
+    }
+    int theirs = distance(from, rtail);
+    int toHead = distance(from, (int) head);
+    int toCur = distance(from, (int) cur);
+    if (toHead > theirs || toCur > theirs || toCur < toHead) {
+      return false;
+    }
+    if (Memory.getUnsignedInt(ring + NetmapAbi.RING_TAIL) != rtail) {
+      Complaints.tell(this, "tail was overwritten; it is the kernel's");
+      Memory.publishInt(ring + NetmapAbi.RING_TAIL, rtail);
+    }
+    rhead = (int) head;
+    rcur = (int) cur;
+    return true;
+  }
+
+  /**
+   * The user showed a bad index: the ring goes back to where the device is, and slots that name no
+   * buffer or are too long lose index and length.
+   */
+  private void reinit() {
+    reinits++;
+    Complaints.tell(
+        this,
+        "ring reinit: head "
+            + Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD)
+            + " cur "
+            + Memory.getUnsignedInt(ring + NetmapAbi.RING_CUR)
+            + " -> "
+            + hwcur
+            + ", tail "
+            + hwtail);
+    for (int slot = 0; slot < slots; slot++) {
+      if (data(slot) == 0) {
+        setBufferIndex(slot, 0);
+        setSlot(slot, 0, flags(slot));
+      } else if (length(slot) > usable) {
+        setSlot(slot, 0, flags(slot));
+      }
+    }
+    putUser(hwcur);
+  }
+
+  private void putUser(int head) {
+    rhead = head;
+    rcur = head;
+    Memory.putInt(ring + NetmapAbi.RING_CUR, head);
+    Memory.putInt(ring + NetmapAbi.RING_HEAD, head);
+    publishTail();
+  }
+
+  /** How often a user showed a bad index. */
+  public synchronized long reinits() {
+    return reinits;
+  }
+
+  /** Counts frames that are dropped here. The caller holds the monitor. */
+  public void drop(DropReason reason, long frames) {
+    dropped[reason.code()] += frames;
+  }
+
+  /** What was dropped here, without the reasons that never came up. */
+  public synchronized List<DeviceDrops> drops() {
+    List<DeviceDrops> drops = new ArrayList<>();
+    for (DropReason reason : DropReason.values()) {
+      if (dropped[reason.code()] != 0) {
+        drops.add(new DeviceDrops(reason.words(), dropped[reason.code()]));
+      }
+    }
+    return drops;
+  }
+
+  /**
+   * There is news here for its users (nm_notify). Whoever sleeps is woken; costs no system call
+   * when nobody does. Any thread, with the monitor or without.
+   */
+  public void notifyUsers() {
+    for (Alarm alarm : alarms) {
+      alarm.wake();
+    }
+  }
+
+  /** Control plane. */
+  void addAlarm(Alarm alarm) {
+    Alarm[] more = Arrays.copyOf(alarms, alarms.length + 1);
+    more[alarms.length] = alarm;
+    alarms = more;
+  }
+
+  /** Control plane. */
+  void removeAlarm(Alarm alarm) {
+    List<Alarm> fewer = new ArrayList<>(Arrays.asList(alarms));
+    fewer.remove(alarm);
+    alarms = fewer.toArray(NOBODY);
+  }
+
+  @Override
+  public String toString() {
+    return adapter.name() + (tx ? " TX " : " RX ") + (host ? "host ring " : "ring ") + id;
   }
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
+import org.vhostnetmap.netmap.RegisterRequest;
 import org.vhostnetmap.netmap.emulated.Adapter;
 import org.vhostnetmap.netmap.emulated.Kring;
+import org.vhostnetmap.netmap.emulated.Pool;
 
 /**
  * How the frames of a NIC's hardware queues get into and out of netmap buffers: AF_XDP or
@@ -12,6 +16,22 @@ import org.vhostnetmap.netmap.emulated.Kring;
  * device's lock; the syncs hold the kring's monitor.
  */
 public interface NicQueues extends AutoCloseable {
+  /** Makes one; the NIC's adapter has a list of these and takes the first that works. */
+  interface Factory {
+    /** For people: such as {@code AF_XDP}. */
+    String name();
+
+    /**
+     * Looks whether {@code nic} can be served, by trying where asking does not tell, and gives it
+     * back.
+     *
+     * @param memory where the buffers will be; nobody need be in it yet
+     * @param wishes what the first open asked for: numbers of slots may be honoured
+     * @throws NetmapException with the reason why this way does not work for this NIC
+     */
+    NicQueues create(String nic, Pool memory, RegisterRequest wishes) throws NetmapException;
+  }
+
   /** For people: such as {@code AF_XDP, copy mode}. */
   String description();
 
@@ -40,6 +60,11 @@ public interface NicQueues extends AutoCloseable {
 
   /** Why it can't move frames any more, or null while it can. */
   @Nullable String failure();
+
+  /** What was dropped where no kring is to blame, such as in the driver. */
+  default List<DeviceDrops> drops() {
+    return List.of();
+  }
 
   /** Gives everything back. */
   @Override
