@@ -9,4 +9,5 @@ module org.vhostnetmap.netmap {
   exports org.vhostnetmap.netmap;
   exports org.vhostnetmap.netmap.emulated;
   exports org.vhostnetmap.netmap.emulated.nic;
+  exports org.vhostnetmap.netmap.offload;
 }
