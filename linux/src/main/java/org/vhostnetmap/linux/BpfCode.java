@@ -12,6 +12,7 @@ public final class BpfCode {
   private static final int LDX_W = 0x61;
   private static final int LDX_H = 0x69;
   private static final int LDX_B = 0x71;
+  private static final int STX_W = 0x63;
   private static final int LD_IMM64 = 0x18;
   private static final int MOV64_IMM = 0xb7;
   private static final int MOV64_REG = 0xbf;
@@ -58,6 +59,11 @@ public final class BpfCode {
   /** {@code to =} the byte at {@code from + offset}. */
   public BpfCode loadByte(int to, int from, int offset) {
     return add(LDX_B, to, from, offset, 0);
+  }
+
+  /** The 32 bits at {@code to + offset} {@code = from}. */
+  public BpfCode storeWord(int to, int offset, int from) {
+    return add(STX_W, to, from, offset, 0);
   }
 
   /** {@code to =} the map behind a descriptor, which may be closed once the program is loaded. */

@@ -37,6 +37,8 @@ public final class Errno {
     if (known == jnr.constants.platform.Errno.__UNKNOWN_CONSTANT__) {
       return "errno " + errno;
     }
-    return known.name() + " (" + known + ")";
+    // Linux gives the number two names; the kernel's own sources use this one.
+    String name = errno == EOPNOTSUPP ? "EOPNOTSUPP" : known.name();
+    return name + " (" + known + ")";
   }
 }

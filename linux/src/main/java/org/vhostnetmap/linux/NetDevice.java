@@ -20,7 +20,6 @@ public final class NetDevice {
   private static final long SIOCSIFHWADDR = 0x8924;
   private static final long SIOCGIFHWADDR = 0x8927;
   private static final long SIOCGIFINDEX = 0x8933;
-  private static final long SIOCSIFTXQLEN = 0x8943;
   private static final long SIOCETHTOOL = 0x8946;
 
   private static final int IFF_UP = 0x1;
@@ -140,13 +139,6 @@ public final class NetDevice {
     InterfaceRequest request = request();
     request.setMac(mac);
     request.send(SIOCSIFHWADDR, "set the address of " + request.name());
-  }
-
-  /** How many frames may wait before it; 0 from before its first "up": none, and no queue. */
-  public void setTransmitQueue(int frames) throws ErrnoException {
-    InterfaceRequest request = request();
-    request.setNumber(frames);
-    request.send(SIOCSIFTXQLEN, "set the queue length of " + request.name());
   }
 
   /** Its driver, such as {@code veth}; empty where the driver does not tell. */

@@ -15,12 +15,15 @@ public final class Tap implements AutoCloseable {
   private static final int O_NONBLOCK = 0x800;
   private static final int O_CLOEXEC = 0x80000;
   private static final long TUNSETIFF = 0x400454caL;
+  private static final long TUNSETQUEUE = 0x400454d9L;
   private static final long SIOCGIFFLAGS = 0x8913;
   private static final long SIOCSIFFLAGS = 0x8914;
   private static final long SIOCGIFMTU = 0x8921;
   private static final short IFF_TAP = 0x0002;
   private static final short IFF_NO_PI = 0x1000;
   private static final short IFF_MULTI_QUEUE = 0x0100;
+  private static final short IFF_ATTACH_QUEUE = 0x0200;
+  private static final short IFF_DETACH_QUEUE = 0x0400;
   private static final short IFF_UP = 0x0001;
 
   private final List<Fd> queues;
@@ -36,7 +39,7 @@ public final class Tap implements AutoCloseable {
    * Frames come and go without any header before them; reads and writes don't wait.
    */
   public static Tap open(String name) throws ErrnoException {
-    Tap tap = create(name, 1);
+    Tap tap = create(name, 1, false);
     try {
       tap.setUp();
       return tap;
@@ -47,17 +50,20 @@ public final class Tap implements AutoCloseable {
   }
 
   /**
-   * As {@link #open}, but left down, and with several queues if {@code queues} says so: frames that
-   * the host sends are spread over them by flow. A name that ends in {@code %d} gets the first free
-   * number.
+   * As {@link #open}, but left down, and with {@code queues} queues, over which the frames that the
+   * host sends are spread by flow. A name that ends in {@code %d} gets the first free number.
    */
   public static Tap create(String name, int queues) throws ErrnoException {
+    return create(name, queues, true);
+  }
+
+  private static Tap create(String name, int queues, boolean several) throws ErrnoException {
     List<Fd> opened = new ArrayList<>();
     try {
       String current = name;
       for (int i = 0; i < queues; i++) {
         InterfaceRequest request = new InterfaceRequest(current);
-        request.setFlags((short) (IFF_TAP | IFF_NO_PI | (queues > 1 ? IFF_MULTI_QUEUE : 0)));
+        request.setFlags((short) (IFF_TAP | IFF_NO_PI | (several ? IFF_MULTI_QUEUE : 0)));
         Fd fd = device();
         opened.add(fd);
         request.send(fd.value(), TUNSETIFF, "attach to TAP " + current);
@@ -91,6 +97,17 @@ public final class Tap implements AutoCloseable {
   /** How many queues it has. */
   public int queues() {
     return queues.size();
+  }
+
+  /**
+   * Has the host spread its frames over this queue as well, or no longer: with none left it drops
+   * them. Only for a TAP of {@link #create}; all are in use at first. Frames that wait in a queue
+   * stay there.
+   */
+  public void setQueueUsed(int queue, boolean used) throws ErrnoException {
+    InterfaceRequest request = new InterfaceRequest(name);
+    request.setFlags(used ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE);
+    request.send(fd(queue), TUNSETQUEUE, (used ? "use" : "leave") + " a queue of TAP " + name);
   }
 
   /** The interface's name. */

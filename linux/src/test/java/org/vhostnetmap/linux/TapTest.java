@@ -176,6 +176,18 @@ class TapTest {
             }
             assertTrue(read >= frames, read + " frames read of " + frames);
             assertTrue(queuesInUse > 1, "64 flows in one queue");
+            for (int queue = 0; queue < 4; queue++) {
+              tap.setQueueUsed(queue, queue == 2);
+            }
+            sendFromManyPorts();
+            for (int queue = 0; queue < 4; queue++) {
+              int length = Tap.read(tap.fd(queue), memory.address(), FRAME);
+              assertTrue(queue == 2 ? length > 0 : length < 0, "queue " + queue + ": " + length);
+            }
+            tap.setQueueUsed(2, false);
+            while (Tap.read(tap.fd(2), memory.address(), FRAME) > 0) {}
+            sendFromManyPorts();
+            assertTrue(Tap.read(tap.fd(2), memory.address(), FRAME) < 0, "nobody's queue");
           }
           return null;
         });
