@@ -2,6 +2,7 @@
 package org.vhostnetmap.linux;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import org.vhostnetmap.linux.libc.Native;
 
@@ -27,6 +28,7 @@ public final class Tap implements AutoCloseable {
   private static final short IFF_UP = 0x0001;
 
   private final List<Fd> queues;
+  private final BitSet unused = new BitSet();
   private final String name;
 
   private Tap(List<Fd> queues, String name) {
@@ -102,12 +104,16 @@ public final class Tap implements AutoCloseable {
   /**
    * Has the host spread its frames over this queue as well, or no longer: with none left it drops
    * them. Only for a TAP of {@link #create}; all are in use at first. Frames that wait in a queue
-   * stay there.
+   * stay there. One thread at a time.
    */
   public void setQueueUsed(int queue, boolean used) throws ErrnoException {
+    if (unused.get(queue) != used) {
+      return;
+    }
     InterfaceRequest request = new InterfaceRequest(name);
     request.setFlags(used ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE);
     request.send(fd(queue), TUNSETQUEUE, (used ? "use" : "leave") + " a queue of TAP " + name);
+    unused.set(queue, !used);
   }
 
   /** The interface's name. */

@@ -17,7 +17,8 @@ class NetDeviceTest {
           Ip.vethPair("one", "other");
           NetDevice one = NetDevice.of("one");
           assertEquals("one", one.name());
-          assertTrue(one.isUp() && one.isRunning() && !one.isPromiscuous());
+          assertTrue(one.isUp() && !one.isPromiscuous());
+          awaitRunning(one, true);
           one.setMtu(9000);
           one.setPromiscuous(true);
           one.setMac(0x020000000011L);
