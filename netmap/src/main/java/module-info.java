@@ -10,4 +10,5 @@ module org.vhostnetmap.netmap {
   exports org.vhostnetmap.netmap.emulated;
   exports org.vhostnetmap.netmap.emulated.nic;
   exports org.vhostnetmap.netmap.offload;
+  exports org.vhostnetmap.netmap.kernel;
 }

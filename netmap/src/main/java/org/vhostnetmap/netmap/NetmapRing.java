@@ -21,6 +21,9 @@ public final class NetmapRing {
 
   private int head;
 
+  /** Head at the last sync: what lies before it is the kernel's. */
+  private int synced;
+
   /**
    * A ring in mapped memory.
    *
@@ -70,6 +73,7 @@ public final class NetmapRing {
     // The last buffer lacks, at the region's end, what its data lies behind its beginning.
     buffers = end - buffer0 < bufferBytes ? 0 : (end - buffer0 - bufferBytes) / stride + 1;
     head = (int) (Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD) % slots);
+    synced = head;
   }
 
   /** Slots in the ring. */
@@ -94,8 +98,7 @@ public final class NetmapRing {
 
   /** How many slots belong to the user; read anew. */
   public int space() {
-    int space = tail() - head;
-    return space < 0 ? space + slots : space;
+    return distance(head, tail());
   }
 
   /** The slot {@code distance} after {@code slot}; distance 0 to the number of slots. */
@@ -190,6 +193,41 @@ public final class NetmapRing {
   /** Host address of the {@code struct netmap_ring}, for who reads the ABI itself. */
   public long address() {
     return ring;
+  }
+
+  /**
+   * Before a sync of a ring that no other program uses: sees to it that the kernel is told a head it
+   * can believe. The kernel finds a head beyond tail too, but neither sends then nor recovers: the
+   * right head is refused from then on. A head in the ring that lies between the last sync's and
+   * tail counts, whoever moved it (the kernel does, NR_FORWARD); else this ring's own, if that lies
+   * there; else that of the last sync, and nothing moves.
+   *
+   * @return false when this ring's user had advanced to where it may not
+   */
+  public boolean beforeSync() {
+    int tail = tail();
+    boolean right = isOurs(head, tail);
+    long told = Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD);
+    if (isOurs(told, tail)) {
+      head = (int) told;
+    } else if (!right) {
+      head = synced;
+    }
+    synced = head;
+    if (told != head || !isOurs(Memory.getUnsignedInt(ring + NetmapAbi.RING_CUR), tail)) {
+      advanceTo(head);
+    }
+    return right;
+  }
+
+  /** Whether a head or cur there would lie from the last sync's head to tail. */
+  private boolean isOurs(long slot, int tail) {
+    return slot >= 0 && slot < slots && distance(synced, (int) slot) <= distance(synced, tail);
+  }
+
+  private int distance(int from, int to) {
+    int distance = to - from;
+    return distance < 0 ? distance + slots : distance;
   }
 
   private long slotAddress(int slot) {

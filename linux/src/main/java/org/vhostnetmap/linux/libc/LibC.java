@@ -43,6 +43,9 @@ public interface LibC {
   /** man 2 ioctl, with a structure that goes in and comes out. */
   int ioctl(int fd, long request, @In @Out byte[] argument);
 
+  /** man 2 ioctl, with a structure at an address, one that points at others; or with a number. */
+  int ioctl(int fd, long request, long argument);
+
   /** man 2 mmap. Six primitive arguments: wrong unless {@code jnr.ffi.x86asm.enabled} is false. */
   long mmap(long address, long length, int protection, int flags, int fd, long offset);
 

@@ -31,7 +31,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
  *
  * <p>usage: RunTests FILE PACKAGE [CLASS[#METHOD]]; a star in CLASS stands for anything.
  */
-public final class RunTests implements TestExecutionListener {
+final class RunTests implements TestExecutionListener {
   private final PrintStream results;
   private final PrintStream progress = System.out;
   private final Map<String, Long> started = new ConcurrentHashMap<>();
