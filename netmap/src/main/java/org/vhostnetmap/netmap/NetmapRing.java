@@ -196,11 +196,11 @@ public final class NetmapRing {
   }
 
   /**
-   * Before a sync of a ring that no other program uses: sees to it that the kernel is told a head it
-   * can believe. The kernel finds a head beyond tail too, but neither sends then nor recovers: the
-   * right head is refused from then on. A head in the ring that lies between the last sync's and
-   * tail counts, whoever moved it (the kernel does, NR_FORWARD); else this ring's own, if that lies
-   * there; else that of the last sync, and nothing moves.
+   * Before a sync of a ring that no other program uses: sees to it that the kernel is told a head
+   * it can believe. The kernel finds a head beyond tail too, but neither sends then nor recovers:
+   * the right head is refused from then on. A head in the ring that lies between the last sync's
+   * and tail counts, whoever moved it (the kernel does, NR_FORWARD); else this ring's own, if that
+   * lies there; else that of the last sync, and nothing moves.
    *
    * @return false when this ring's user had advanced to where it may not
    */
