@@ -14,6 +14,11 @@ public interface NetmapPort extends AutoCloseable {
   /** What was asked for. */
   RegisterRequest request();
 
+  /** How the port is served, for people: which way, and why no better one. */
+  default String description() {
+    return request().name();
+  }
+
   /** What the device answered. */
   PortInfo info();
 

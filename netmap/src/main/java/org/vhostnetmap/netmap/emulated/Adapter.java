@@ -194,6 +194,11 @@ public abstract class Adapter {
     return -1;
   }
 
+  /** How the port is served, for people. */
+  protected String description() {
+    return name;
+  }
+
   /** Bytes of the virtio-net header in front of each frame. */
   protected int headerLength() {
     return 0;

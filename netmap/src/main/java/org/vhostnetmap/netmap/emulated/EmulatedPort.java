@@ -108,6 +108,13 @@ public final class EmulatedPort implements NetmapPort {
   }
 
   @Override
+  public String description() {
+    synchronized (ports.lock()) {
+      return adapter.description();
+    }
+  }
+
+  @Override
   public PortInfo info() {
     return info;
   }

@@ -234,6 +234,28 @@ public final class Kring {
     }
   }
 
+  /**
+   * Puts a frame of another kring into this TX ring as its user would, by exchanging buffers, and
+   * moves the user's head: it leaves with the next txsync. What the transparent mode does with
+   * frames of the host. The caller holds {@code from}'s monitor.
+   *
+   * @return false when the user left no room
+   */
+  public synchronized boolean putForUser(Kring from, int slot) {
+    long head = mode == Mode.ON ? Memory.getUnsignedInt(ring + NetmapAbi.RING_HEAD) : slots;
+    if (head >= slots || distance(rhead, (int) head) >= distance(rhead, rtail)) {
+      return false;
+    }
+    int at = (int) head;
+    int length = from.length(slot);
+    from.setSlot(slot, length, 0);
+    setSlot(at, length, 0);
+    from.swapBuffers(slot, this, at);
+    Memory.putInt(ring + NetmapAbi.RING_CUR, next(at));
+    Memory.publishInt(ring + NetmapAbi.RING_HEAD, next(at));
+    return true;
+  }
+
   /** Shows the user how far the device is. */
   public void publishTail() {
     rtail = hwtail;

@@ -8,17 +8,17 @@ import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
 import org.vhostnetmap.netmap.emulated.Kring;
 
 /**
- * The host's side of a NIC in netmap mode. From {@link Factory#create} to {@link #close} the host
- * is cut off from the wire; open host rings carry its frames instead. One object per NIC in netmap
- * mode. Control plane under the device's lock; the syncs hold the kring's monitor; {@link #send}
- * comes from any RX ring's sync.
+ * The host's side of a NIC in netmap mode. While {@link #cut} the host's frames do not reach the
+ * wire; open host rings carry them instead. One object per NIC in netmap mode. Control plane under
+ * the device's lock; the syncs hold the kring's monitor; {@link #send} comes from any RX ring's
+ * sync.
  */
 public interface HostRings extends AutoCloseable {
   /** Makes one. */
   @FunctionalInterface
   interface Factory {
     /**
-     * Cuts the host off from {@code nic}: what it transmits does not reach the wire any more.
+     * Makes ready what is needed; the host notices nothing yet.
      *
      * @param txRings how many host TX rings may be opened; {@code rxRings} likewise
      * @throws NetmapException and nothing has changed
@@ -30,12 +30,20 @@ public interface HostRings extends AutoCloseable {
   String description();
 
   /**
+   * Whether the NIC's rings are in netmap mode. Then what the host transmits goes to open host RX
+   * rings, or nowhere while none is open; else to the wire, past any host ring.
+   *
+   * @throws NetmapException and nothing has changed
+   */
+  void cut(boolean on) throws NetmapException;
+
+  /**
    * Host ring {@code ring} (0 is the first) of one direction is in netmap mode: frames of the host
    * come to {@code kring} (RX), or frames of the user's go to the host (TX).
    */
   void open(int ring, Kring kring) throws NetmapException;
 
-  /** It is not any more; RX: what the host transmits is dropped again. */
+  /** It is not any more; its slots keep their buffers. */
   void close(int ring, Kring kring);
 
   /** As {@code Adapter.txSync}: everything up to rhead enters the stack, or is dropped, at once. */

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap;
+
+import java.util.List;
+import org.vhostnetmap.linux.Errno;
+import org.vhostnetmap.netmap.emulated.EmulatedDevice;
+
+/** Which netmap there is: netmap's own admode, for the whole device. */
+public final class Netmap {
+  /** What to use. */
+  public enum Mode {
+    /** The kernel's netmap, else the emulated one. */
+    AUTO,
+    /** The kernel's or none. */
+    KERNEL,
+    /** The emulated one, whatever the kernel has. */
+    EMULATED
+  }
+
+  /**
+   * A device and why it is this one, in one line.
+   *
+   * @param device whose closing is the caller's
+   */
+  public record Choice(NetmapDevice device, String reason) {}
+
+  private Netmap() {}
+
+  /**
+   * Opens the device that {@code mode} asks for.
+   *
+   * @throws NetmapException KERNEL, and there is none: the reason
+   */
+  public static Choice open(Mode mode) throws NetmapException {
+    if (mode == Mode.EMULATED) {
+      return new Choice(emulated(), "the emulated netmap, as asked");
+    }
+    try {
+      return new Choice(kernel(), "the kernel's netmap");
+    } catch (NetmapException e) {
+      if (mode == Mode.KERNEL) {
+        throw e;
+      }
+      return new Choice(emulated(), "the emulated netmap: " + e.getMessage());
+    }
+  }
+
+  private static NetmapDevice kernel() throws NetmapException {
+    throw new NetmapException("no kernel device in this build", Errno.ENODEV);
+  }
+
+  /** A new emulated device; ports of two of them know nothing of each other. */
+  public static EmulatedDevice emulated() {
+    return new EmulatedDevice(List.of(), null);
+  }
+}
