@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap.kernel;
+
+import org.junit.jupiter.api.Nested;
+import org.vhostnetmap.netmap.NetmapDevice;
+import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.conformance.MonitorConformance;
+import org.vhostnetmap.netmap.conformance.PipeConformance;
+import org.vhostnetmap.netmap.conformance.RingConformance;
+import org.vhostnetmap.netmap.conformance.ValeConformance;
+
+/** The conformance suite on the netmap module of this kernel, where there is one. */
+final class KernelConformanceTest {
+  private static NetmapDevice device() throws NetmapException {
+    RealModule.require();
+    return KernelDevice.open();
+  }
+
+  @Nested
+  final class Rings extends RingConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Vale extends ValeConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Pipes extends PipeConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Monitors extends MonitorConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+}
