@@ -21,7 +21,8 @@ public final class Bridge implements AutoCloseable {
   /**
    * How the bridge works.
    *
-   * @param workers threads that move frames, 1 or more
+   * @param workers threads that move frames; 0 for one for each ring that frames come from, while
+   *     half of the CPUs stay for the guests
    * @param pollMicros how long a source is polled after its last frame before its worker may sleep
    * @param ageingSeconds after which an address that was not seen is forgotten
    */
@@ -31,7 +32,7 @@ public final class Bridge implements AutoCloseable {
 
     /** Refuses what makes no sense. */
     public Settings {
-      if (workers < 1 || pollMicros < 0 || ageingSeconds < 1) {
+      if (workers < 0 || pollMicros < 0 || ageingSeconds < 1) {
         throw new IllegalArgumentException("settings out of range");
       }
     }
@@ -64,7 +65,8 @@ public final class Bridge implements AutoCloseable {
   /** Starts to move frames. */
   public void start() throws ErrnoException {
     table = new MacTable(ports.size(), settings.ageingSeconds);
-    for (int i = 0; i < settings.workers; i++) {
+    int count = settings.workers == 0 ? usefulWorkers() : settings.workers;
+    for (int i = 0; i < count; i++) {
       Forwarding forwarding = new Forwarding(List.copyOf(ports), table);
       forwardings.add(forwarding);
       Worker worker = new Worker("worker-" + i, settings.pollMicros * 1000, forwarding);
@@ -74,6 +76,11 @@ public final class Bridge implements AutoCloseable {
     running = true;
     loop.every(AGEING_PERIOD, () -> table.age(System.nanoTime() / 1_000_000_000L));
     portsChanged();
+  }
+
+  private int usefulWorkers() {
+    int sources = ports.stream().mapToInt(Port::busySources).sum();
+    return Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, Math.max(1, sources));
   }
 
   /**
@@ -153,7 +160,7 @@ public final class Bridge implements AutoCloseable {
         all.add(ports.get(port).status(running ? table.count(port) : 0));
       }
       long copies = forwardings.stream().mapToLong(Forwarding::floodCopies).sum();
-      return new BridgeStatus(all, settings.workers, copies, table.moves(), table.refusals());
+      return new BridgeStatus(all, workers.size(), copies, table.moves(), table.refusals());
     } finally {
       resume.countDown();
     }

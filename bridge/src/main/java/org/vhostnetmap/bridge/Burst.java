@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.virtqueue.Chains;
 
 /**
@@ -43,8 +45,23 @@ final class Burst {
   /** Segments of each frame, 1 or more. */
   final int[] segments = new int[FRAMES];
 
-  /** Room for a sink of several rings to note which one each frame goes to. */
-  final int[] ring = new int[FRAMES];
+  /** Room for a sink of several queues to note which one each frame goes to. */
+  final int[] queue = new int[FRAMES];
+
+  /** First slot of each frame in {@link #lender}. */
+  final int[] slot = new int[FRAMES];
+
+  /**
+   * The netmap ring whose slots the frames lie in, each frame at the beginning of its first slot's
+   * buffer; or null.
+   */
+  @Nullable NetmapRing lender;
+
+  /**
+   * Of the frames under offer: those that nobody will look at after this offer. A sink may take
+   * such a frame with its buffer, leaving another buffer in the lender's slot.
+   */
+  long movable;
 
   /** Frames that are fit to be forwarded. */
   long valid;
@@ -65,6 +82,7 @@ final class Burst {
   void clear() {
     count = 0;
     valid = 0;
+    lender = null;
     table.clear();
   }
 

@@ -20,6 +20,8 @@ public enum DropReason {
    * The guest's receive buffers can't hold the frame (no mergeable buffers, or too many needed).
    */
   BUFFER_TOO_SMALL("the guest's receive buffers are too small"),
+  /** The port only sends to us: a monitor, or a port whose RX rings alone are bound. */
+  RECEIVES_ONLY("nothing can be sent to the port"),
   /** The sink's ring or queue is full: whoever drains it does not keep up. */
   QUEUE_FULL("the queue is full"),
   /** The host refused the frame. */

@@ -64,6 +64,7 @@ final class Forwarding {
 
   private int wire(Lane lane, Burst burst, long now) {
     int to = 1 - lane.port;
+    burst.movable = -1;
     burst.valid |= lane.takenAhead & Burst.first(burst.count);
     long fresh = burst.valid & ~lane.takenAhead;
     long left = fresh == 0 ? 0 : offer(lane.port, to, burst, fresh);
@@ -73,7 +74,7 @@ final class Forwarding {
       lane.fullSince = now;
     }
     int settled = burst.count;
-    if (left != 0 && now - lane.fullSince < PATIENCE_NANOS) {
+    if (left != 0 && now - lane.fullSince < PATIENCE_NANOS && lane.source.mayWait()) {
       settled = Long.numberOfTrailingZeros(left);
     } else if (left != 0) {
       sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
@@ -97,6 +98,8 @@ final class Forwarding {
       int to = targets[t];
       long frames = unicast[to];
       unicast[to] = 0;
+      // Flooded frames are still to be read by the targets that follow.
+      burst.movable = t == targetCount - 1 ? -1 : ~flood;
       long left = offer(from, to, burst, frames);
       if (left != 0) {
         sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));

@@ -25,7 +25,8 @@ public final class GuestPort extends Port implements DataPlane {
   private final QueueCounters[] receiveCounters;
   private final QueueCounters portCounters = new QueueCounters("rx", false);
   private final QueueCounters announceCounters = new QueueCounters("announce", true);
-  private final GuestSink sink = new GuestSink(portCounters);
+  private final FlowSink sink =
+      new FlowSink(portCounters, DropReason.NOT_READY, DropReason.NO_BUFFERS);
   private final AnnounceSource announcements = new AnnounceSource(announceCounters);
   private List<GuestTransmit> transmits = List.of();
   private List<GuestReceive> receives = List.of();
@@ -102,6 +103,11 @@ public final class GuestPort extends Port implements DataPlane {
   }
 
   @Override
+  int busySources() {
+    return transmitCounters.length;
+  }
+
+  @Override
   Sink sink() {
     return sink;
   }
@@ -133,7 +139,7 @@ public final class GuestPort extends Port implements DataPlane {
     addIfUsed(queues, announceCounters);
     Optional<BackendStatus> vhost = Optional.ofNullable(known).map(VhostUserBackend::status);
     String state = vhost.map(BackendStatus::text).orElse("not attached");
-    return new PortStatus(name(), "vhost", state, macAddresses, queues, vhost);
+    return new PortStatus(name(), "vhost", state, macAddresses, queues, vhost, Optional.empty());
   }
 
   private static void addIfUsed(List<QueueStatus> queues, QueueCounters counters) {

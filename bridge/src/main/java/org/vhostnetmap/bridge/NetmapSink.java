@@ -5,7 +5,11 @@ import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
 
-/** A netmap transmit ring as a sink: copies each frame into as many slots as it takes. */
+/**
+ * A netmap transmit ring as a sink: copies each frame into as many slots as it takes. A frame that
+ * lies in a slot of the same memory, and is nobody else's any more, moves by exchanging the two
+ * slots' buffers.
+ */
 final class NetmapSink implements Sink {
   private final NetmapRing ring;
   private final RingSync sync;
@@ -31,6 +35,9 @@ final class NetmapSink implements Sink {
 
   private long fill(Burst burst, long frames, int space) {
     int bufferBytes = ring.bufferBytes();
+    NetmapRing lender = burst.lender;
+    boolean sameMemory = lender != null && lender.sharesBuffersWith(ring);
+    long movable = sameMemory ? burst.movable : 0;
     int slot = ring.head();
     int room = space;
     long left = frames;
@@ -43,13 +50,15 @@ final class NetmapSink implements Sink {
       if (needed > room && needed < ring.slots()) {
         break;
       }
-      if (needed <= room && spread(burst, i, slot, length)) {
+      boolean moves = needed == 1 && (movable >>> i & 1) != 0;
+      boolean fits = needed <= room;
+      if (fits && ((moves && swap(burst, i, slot)) || spread(burst, i, slot, length))) {
         slot = ring.after(slot, needed);
         room -= needed;
         delivered++;
         bytes += length;
       } else {
-        counters.drop(needed > room ? DropReason.TOO_LONG : DropReason.HOST_REFUSED, 1);
+        counters.drop(fits ? DropReason.HOST_REFUSED : DropReason.TOO_LONG, 1);
         burst.taken |= 1L << i;
       }
       left &= left - 1;
@@ -62,6 +71,25 @@ final class NetmapSink implements Sink {
       burst.taken |= frames & ~left;
     }
     return left;
+  }
+
+  /**
+   * Takes the frame's buffer for one of ours; false when it has to be copied all the same: it takes
+   * several slots, or somebody scribbled over one of the two.
+   */
+  private boolean swap(Burst burst, int i, int slot) {
+    NetmapRing lender = burst.lender;
+    int from = burst.slot[i];
+    if (lender == null
+        || burst.segments[i] != 1
+        || lender.buffer(from) != burst.address[i]
+        || ring.buffer(slot) == 0) {
+      return false;
+    }
+    ring.set(slot, burst.length[i], 0);
+    ring.swap(slot, lender, from);
+    counters.moved++;
+    return true;
   }
 
   /**
@@ -90,6 +118,19 @@ final class NetmapSink implements Sink {
       ring.set(slot, part, left > 0 ? NetmapAbi.NS_MOREFRAG : 0);
     }
     return true;
+  }
+
+  /**
+   * Syncs when frames are still on their way: a device that was busy is shown them again, and what
+   * is sent is reclaimed.
+   *
+   * @return whether some still are
+   */
+  synchronized boolean settle() {
+    if (ring.space() < ring.slots() - 1) {
+      sync.sync();
+    }
+    return ring.space() < ring.slots() - 1;
   }
 
   @Override

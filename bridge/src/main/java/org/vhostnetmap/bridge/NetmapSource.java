@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import java.util.List;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
 
-/** A netmap receive ring as a source: lends the slots' buffers in place. */
+/**
+ * Netmap receive rings as a source: lends the slots' buffers in place. Of several rings, which are
+ * synced together, one lends until all it lent is consumed; then it is the next one's turn.
+ */
 abstract class NetmapSource implements Source {
-  private final NetmapRing ring;
+  private final NetmapRing[] rings;
   private final RingSync sync;
   private final QueueCounters counters;
   private final int[] slots = new int[Burst.FRAMES]; // that each frame takes
+  private NetmapRing ring; // whose turn it is
+  private int turn;
 
   NetmapSource(NetmapRing ring, RingSync sync, QueueCounters counters) {
-    this.ring = ring;
+    this(List.of(ring), sync, counters);
+  }
+
+  NetmapSource(List<NetmapRing> rings, RingSync sync, QueueCounters counters) {
+    this.rings = rings.toArray(new NetmapRing[0]);
+    this.ring = rings.getFirst();
     this.sync = sync;
     this.counters = counters;
   }
@@ -25,6 +36,11 @@ abstract class NetmapSource implements Source {
       sync.sync();
       space = ring.space();
     }
+    for (int others = rings.length - 1; space == 0 && others > 0; others--) {
+      takeTurns();
+      space = ring.space();
+    }
+    burst.lender = ring;
     int at = 0;
     while (burst.count < Burst.FRAMES && at < space) {
       int taken = lend(burst, at, space - at);
@@ -60,7 +76,7 @@ abstract class NetmapSource implements Source {
       }
       boolean last = (ring.flags(slot) & NetmapAbi.NS_MOREFRAG) == 0;
       if (last || n == ring.slots() - 2) {
-        finish(burst, first, n + 1, length, bad || !last || n >= room);
+        finish(burst, ring.after(ring.head(), at), first, n + 1, length, bad || !last || n >= room);
         return n + 1;
       }
     }
@@ -73,9 +89,11 @@ abstract class NetmapSource implements Source {
     return (burst.valid >>> last & 1) == 0 ? 0 : slots[last];
   }
 
-  private static void finish(Burst burst, int first, int segments, long length, boolean bad) {
+  private static void finish(
+      Burst burst, int slot, int first, int segments, long length, boolean bad) {
     int i = burst.count++;
     burst.segment[i] = first;
+    burst.slot[i] = slot;
     burst.length[i] = (int) Math.min(length, Integer.MAX_VALUE);
     if (bad) {
       burst.refuse(i, DropReason.HOST_REFUSED);
@@ -100,5 +118,28 @@ abstract class NetmapSource implements Source {
       distance += slots[i];
     }
     ring.advanceTo(ring.after(ring.head(), distance));
+    if (count == burst.count && rings.length > 1) {
+      takeTurns();
+    }
+  }
+
+  private void takeTurns() {
+    turn = turn + 1 == rings.length ? 0 : turn + 1;
+    ring = rings[turn];
+  }
+
+  /** Whether frames are there without a sync. */
+  final boolean hasFrames() {
+    for (NetmapRing any : rings) {
+      if (any.space() > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Whether the ring that lends is no more than half full. */
+  final boolean hasRoom() {
+    return ring.space() <= ring.slots() / 2;
   }
 }

@@ -33,6 +33,11 @@ public final class NullPort extends Port {
   }
 
   @Override
+  int busySources() {
+    return 0;
+  }
+
+  @Override
   Sink sink() {
     return sink;
   }
@@ -45,6 +50,7 @@ public final class NullPort extends Port {
         "forgets every frame",
         macAddresses,
         List.of(counters.status()),
+        Optional.empty(),
         Optional.empty());
   }
 

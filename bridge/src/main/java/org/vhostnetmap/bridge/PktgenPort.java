@@ -135,6 +135,11 @@ public final class PktgenPort extends Port {
   }
 
   @Override
+  int busySources() {
+    return 1;
+  }
+
+  @Override
   Sink sink() {
     return sink;
   }
@@ -149,6 +154,7 @@ public final class PktgenPort extends Port {
         state,
         macAddresses,
         List.of(in.status(), out.status()),
+        Optional.empty(),
         Optional.empty());
   }
 

@@ -23,6 +23,9 @@ public abstract class Port implements AutoCloseable {
   /** The sources that may be read now; changes are told by {@link Bridge#portsChanged}. */
   abstract List<Source> sources();
 
+  /** How many sources worth a thread of their own there may be at most. */
+  abstract int busySources();
+
   /** Where frames for this port go; the same object for the port's life. */
   abstract Sink sink();
 

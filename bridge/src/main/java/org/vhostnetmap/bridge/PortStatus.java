@@ -9,11 +9,12 @@ import org.vhostnetmap.vhost.BackendStatus;
  * A port at a moment.
  *
  * @param name as the user wrote it, such as {@code vhost:/run/vm1.sock}
- * @param kind {@code vhost}, {@code tap}, {@code null}, {@code pktgen}
+ * @param kind {@code vhost}, {@code tap}, {@code null}, {@code pktgen}, {@code netmap}
  * @param state in plain words
  * @param macAddresses how many addresses were learned behind it
  * @param queues counters, in a fixed order
  * @param vhost what the vhost-user session knows; empty for other kinds
+ * @param netmap what is known of netmap rings; empty for other kinds
  */
 public record PortStatus(
     String name,
@@ -21,7 +22,8 @@ public record PortStatus(
     String state,
     int macAddresses,
     List<QueueStatus> queues,
-    Optional<BackendStatus> vhost) {
+    Optional<BackendStatus> vhost,
+    Optional<NetmapStatus> netmap) {
   /** Makes the list unmodifiable. */
   public PortStatus {
     queues = List.copyOf(queues);

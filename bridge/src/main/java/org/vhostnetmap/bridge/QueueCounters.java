@@ -24,6 +24,9 @@ public final class QueueCounters {
   /** Bytes of these frames, without virtio-net headers. */
   long bytes;
 
+  /** Of the delivered frames, those that moved with their buffer instead of being copied. */
+  long moved;
+
   /** Times the other side was notified. */
   long notifications;
 
@@ -72,6 +75,6 @@ public final class QueueCounters {
         byReason.put(reason, drops[reason.ordinal()]);
       }
     }
-    return new QueueStatus(queue, source, frames, bytes, notifications, byReason);
+    return new QueueStatus(queue, source, frames, bytes, notifications, moved, byReason);
   }
 }

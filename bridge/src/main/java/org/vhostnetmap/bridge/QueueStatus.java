@@ -12,6 +12,7 @@ import java.util.Map;
  * @param frames received (source) or delivered (sink)
  * @param bytes of these frames, without virtio-net headers
  * @param notifications calls to the guest
+ * @param moved of the delivered frames, those that were not copied: their buffer went along
  * @param drops by reason; reasons without a drop are left out
  */
 public record QueueStatus(
@@ -20,6 +21,7 @@ public record QueueStatus(
     long frames,
     long bytes,
     long notifications,
+    long moved,
     Map<DropReason, Long> drops) {
   /** Makes the map unmodifiable. */
   public QueueStatus {

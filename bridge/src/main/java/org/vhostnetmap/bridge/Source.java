@@ -36,6 +36,14 @@ interface Source {
    */
   long rest();
 
+  /**
+   * Whether frames that find no room on a wire may stay here for a while. False where waiting means
+   * that others are lost unseen behind them.
+   */
+  default boolean mayWait() {
+    return true;
+  }
+
   /** Whether frames come often enough to count when sources are spread over workers. */
   default boolean isBusy() {
     return true;

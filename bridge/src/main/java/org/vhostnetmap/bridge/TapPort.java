@@ -42,6 +42,11 @@ public final class TapPort extends Port {
   }
 
   @Override
+  int busySources() {
+    return 1;
+  }
+
+  @Override
   Sink sink() {
     return sink;
   }
@@ -53,7 +58,13 @@ public final class TapPort extends Port {
             ? "interface " + tap.name() + " is open"
             : "interface " + tap.name() + " is gone";
     return new PortStatus(
-        name(), "tap", state, macAddresses, List.of(in.status(), out.status()), Optional.empty());
+        name(),
+        "tap",
+        state,
+        macAddresses,
+        List.of(in.status(), out.status()),
+        Optional.empty(),
+        Optional.empty());
   }
 
   @Override

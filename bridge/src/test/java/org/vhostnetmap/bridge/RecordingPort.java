@@ -132,6 +132,11 @@ final class RecordingPort extends Port implements Sink, Source {
   }
 
   @Override
+  int busySources() {
+    return 1;
+  }
+
+  @Override
   Sink sink() {
     return this;
   }
@@ -160,7 +165,13 @@ final class RecordingPort extends Port implements Sink, Source {
   @Override
   PortStatus status(int macAddresses) {
     return new PortStatus(
-        name(), "test", "", macAddresses, List.of(in.status(), out.status()), Optional.empty());
+        name(),
+        "test",
+        "",
+        macAddresses,
+        List.of(in.status(), out.status()),
+        Optional.empty(),
+        Optional.empty());
   }
 
   @Override

@@ -12,6 +12,10 @@ import java.util.Objects;
 import java.util.Set;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.PortMode;
+import org.vhostnetmap.netmap.PortName;
+import org.vhostnetmap.netmap.RegisterRequest;
 
 /** What a user can do about a port that can't be opened: errors of the host, explained. */
 final class Advice {
@@ -30,6 +34,8 @@ final class Advice {
           switch (port) {
             case PortSpec.Vhost vhost -> vhost.path().toAbsolutePath().normalize();
             case PortSpec.Tap tap -> tap.name();
+            case PortSpec.Netmap netmap when !netmap.name().isMonitor() -> rings(netmap.name());
+            case PortSpec.Netmap _ -> new Object();
             case PortSpec.Adopted _, PortSpec.Null _, PortSpec.Pktgen _ -> new Object();
           };
       if (!taken.add(place)) {
@@ -53,7 +59,34 @@ final class Advice {
       case PortSpec.Vhost vhost -> onSocket(vhost.path(), e);
       case PortSpec.Tap tap -> onTap(tap.name(), e);
       case PortSpec.Adopted adopted -> onFd(adopted.fd(), e);
-      case PortSpec.Null _, PortSpec.Pktgen _ -> Failure.of(e, "");
+      case PortSpec.Netmap _, PortSpec.Null _, PortSpec.Pktgen _ -> Failure.of(e, "");
+    };
+  }
+
+  private static String rings(PortName name) {
+    RegisterRequest request = name.request();
+    return request.mode() == PortMode.ALL_NIC
+        ? name.name()
+        : name.name() + " " + request.mode() + " " + request.ringId();
+  }
+
+  /** A port that netmap refused; the exception's words tell the reason. */
+  static Failure onNetmap(PortSpec.Netmap port, NetmapException e) {
+    return new Failure(status(e), port.text() + ": " + e.getMessage(), e);
+  }
+
+  /** There is no netmap such as was asked for. */
+  static Failure onNetmapDevice(NetmapException e) {
+    ExitStatus status =
+        status(e) == ExitStatus.NO_PERMISSION ? ExitStatus.NO_PERMISSION : ExitStatus.UNAVAILABLE;
+    return new Failure(status, "--netmap=kernel: " + e.getMessage(), e);
+  }
+
+  private static ExitStatus status(NetmapException e) {
+    return switch (e.errno()) {
+      case Errno.ENXIO, Errno.ENODEV -> ExitStatus.NO_INPUT;
+      case Errno.EINVAL, Errno.EOPNOTSUPP -> ExitStatus.CONFIG;
+      default -> Failure.status(e.errno());
     };
   }
 

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.netmap.Netmap;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -55,6 +56,7 @@ final class CommandReader {
   private static CommandSpec grammar() {
     CommandSpec root = command("vhost-netmap");
     root.addOption(flag("--version", "-V"));
+    root.addOption(flag("--fix-nic"));
     for (String option :
         List.of(
             "--socket-path",
@@ -64,6 +66,7 @@ final class CommandReader {
             "--log-level",
             "--workers",
             "--poll-us",
+            "--netmap",
             "--control")) {
       root.addOption(value(option));
     }
@@ -105,6 +108,8 @@ final class CommandReader {
             logLevel(text(parsed, "--log-level")),
             number(parsed, "--workers", 0, 1, Options.MAX_WORKERS),
             number(parsed, "--poll-us", Options.DEFAULT_POLL_MICROS, 0, Options.MAX_POLL_MICROS),
+            netmap(text(parsed, "--netmap")),
+            parsed.hasMatchedOption("--fix-nic"),
             path(parsed, "--control")));
   }
 
@@ -124,7 +129,7 @@ final class CommandReader {
       ports.add(port(word));
     }
     if (ports.isEmpty()) {
-      throw usage("no PORT given; for example: vhost-netmap vhost:/tmp/vm0.sock tap:tap0");
+      throw usage("no PORT given; for example: vhost-netmap vhost:/tmp/vm0.sock netmap:eth0");
     }
     return List.copyOf(ports);
   }
@@ -154,6 +159,15 @@ final class CommandReader {
       case "info" -> Level.INFO;
       case "debug" -> Level.DEBUG;
       default -> throw usage("--log-level is one of error, warning, info, debug, not " + text);
+    };
+  }
+
+  private static Netmap.Mode netmap(@Nullable String text) throws Failure {
+    return switch (text == null ? "auto" : text.toLowerCase(Locale.ROOT)) {
+      case "auto" -> Netmap.Mode.AUTO;
+      case "kernel" -> Netmap.Mode.KERNEL;
+      case "emulated" -> Netmap.Mode.EMULATED;
+      default -> throw usage("--netmap is one of auto, kernel, emulated, not " + text);
     };
   }
 

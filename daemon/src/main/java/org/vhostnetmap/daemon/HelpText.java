@@ -20,6 +20,12 @@ final class HelpText {
                       queues: queue pairs, 1 to 8 (1). announce, mtu: offer that feature
                       (mtu for QEMU's host_mtu=).
                       A comma in PATH is written twice.
+        netmap:NIC    all rings of a NIC: netmap:eth0. With netmap's own suffixes: netmap:eth0-2 ring
+                      pair 2, netmap:eth0^ the rings of the host's stack, netmap:eth0* both, so that
+                      guests, host and NIC share one bridge; netmap:eth0/rt watches what goes through
+        valeX:PORT    a port of a VALE switch: vale0:vm1@conf:slots=512
+        netmap:a{1    one end of a netmap pipe, netmap:a}1 the other
+                      (where the kernel has no netmap, we bring one along)
         tap:NAME      the host's network stack, by a TAP device (made if it is not there)
         null:         takes every frame and forgets it
         pktgen:[len=N][,rate=N]
@@ -32,6 +38,8 @@ final class HelpText {
         --socket-group=GROUP  their group
         --workers=N           threads that move frames (as many as fit the ports and the CPUs)
         --poll-us=N           how long an idle worker polls before it sleeps, in microseconds (50)
+        --netmap=WHICH        kernel, emulated (ours, in this process) or auto: the kernel's if there (auto)
+        --fix-nic             put right what netmap needs of a NIC (offloads, promiscuous mode, link)
         --log-level=LEVEL     error, warning, info or debug (info); debug shows each message
         --control=PATH        control socket ($XDG_RUNTIME_DIR/vhost-netmap/PID.sock, for root
                               /run/vhost-netmap/PID.sock, else /tmp/vhost-netmap-UID/PID.sock)
@@ -39,22 +47,22 @@ final class HelpText {
         --help, --version
 
       Examples:
-        A guest on the host's network stack:
-          vhost-netmap vhost:/tmp/vm0.sock tap:tap0
+        A guest on a NIC:
+          vhost-netmap vhost:/tmp/vm0.sock netmap:eth0
         and the guest's side (share=on matters: we see the guest's memory through it):
           qemu-system-x86_64 ... \\
             -object memory-backend-memfd,id=mem,size=512M,share=on -numa node,memdev=mem \\
             -chardev socket,id=c0,path=/tmp/vm0.sock,reconnect=1 \\
             -netdev vhost-user,id=n0,chardev=c0 -device virtio-net-pci,netdev=n0
-        Two guests and the host on one bridge, four queue pairs for the first:
-          vhost-netmap vhost:/tmp/vm0.sock,queues=4 vhost:/tmp/vm1.sock tap:tap0
+        Two guests, the host and its NIC on one bridge, four queue pairs for the first:
+          vhost-netmap vhost:/tmp/vm0.sock,queues=4 vhost:/tmp/vm1.sock netmap:eth0*
         How fast can this guest receive?
           vhost-netmap vhost:/tmp/vm0.sock pktgen:len=64
         What is going on?
           vhost-netmap status
 
       It stays in the foreground and ends cleanly on SIGTERM or SIGINT. Exit status: 0 ended as asked,
-      64 usage, 66 a file or fd does not exist, 69 unavailable (no Java 25; nothing runs), 70 a mistake
+      64 usage, 66 a file, fd or NIC does not exist, 69 unavailable (no Java 25, no netmap), 70 a mistake
       of this program, 71 system error, 73 can't create a socket, 75 try again (address in use),
       77 no permission, 78 options that contradict each other.
       """;

@@ -5,6 +5,7 @@ import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.netmap.Netmap;
 
 /**
  * How the back-end is to run.
@@ -14,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * @param socketGroup their group by name, or null for our own
  * @param workers threads that move frames, 0 = as many as fit this machine
  * @param pollMicros how long an idle worker looks before it sleeps
+ * @param netmap which netmap serves the ports that are netmap's
+ * @param fixNic whether settings of a NIC that don't go with netmap are changed, and put back at
+ *     the end
  * @param control where the control socket is to be, or null for the usual place
  */
 record Options(
@@ -23,6 +27,8 @@ record Options(
     Level logLevel,
     int workers,
     int pollMicros,
+    Netmap.Mode netmap,
+    boolean fixNic,
     @Nullable Path control) {
   static final int DEFAULT_SOCKET_MODE = 0600;
   static final int DEFAULT_POLL_MICROS = 50;

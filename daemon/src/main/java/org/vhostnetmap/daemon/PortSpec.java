@@ -2,6 +2,7 @@
 package org.vhostnetmap.daemon;
 
 import java.nio.file.Path;
+import org.vhostnetmap.netmap.PortName;
 
 /**
  * One PORT of the command line, as written there and checked for what can be checked without the
@@ -58,6 +59,18 @@ sealed interface PortSpec {
     @Override
     public String text() {
       return "tap:" + name;
+    }
+  }
+
+  /**
+   * {@code netmap:...}, {@code vale...:...}: netmap's own name for a port, unchanged.
+   *
+   * @param name as netmap reads it
+   */
+  record Netmap(PortName name) implements PortSpec {
+    @Override
+    public String text() {
+      return name.text();
     }
   }
 

@@ -5,12 +5,16 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.vhostnetmap.netmap.PortName;
+import org.vhostnetmap.netmap.PortNameException;
 
 /**
  * Reads {@code KIND:[NAME][,SETTING]...}. A comma that belongs to a NAME is written twice, as in
  * QEMU's own options; a SETTING is a word, or {@code word=value}.
  */
 final class PortSpecParser {
+  private static final String KINDS =
+      "vhost:PATH, netmap:NAME, valeX:NAME, tap:NAME, null: or pktgen:";
   private static final int LONGEST_SOCKET_PATH = 107; // sun_path has 108 bytes, the last one 0
   private static final int LONGEST_INTERFACE_NAME = 15; // IFNAMSIZ - 1
 
@@ -30,7 +34,10 @@ final class PortSpecParser {
   PortSpec parse() throws PortSyntaxException {
     int colon = text.indexOf(':');
     if (colon < 0) {
-      throw error(text.length(), "no kind of port; write vhost:PATH, tap:NAME, null: or pktgen:");
+      throw error(text.length(), "no kind of port; write " + KINDS);
+    }
+    if (text.startsWith("netmap") || text.startsWith("vale")) {
+      return netmap();
     }
     at = colon + 1;
     return switch (text.substring(0, colon)) {
@@ -38,8 +45,7 @@ final class PortSpecParser {
       case "tap" -> tap();
       case "null" -> nullPort();
       case "pktgen" -> pktgen();
-      default ->
-          throw error(0, "unknown kind of port; known are vhost:PATH, tap:NAME, null: and pktgen:");
+      default -> throw error(0, "unknown kind of port; known are " + KINDS);
     };
   }
 
@@ -60,6 +66,19 @@ final class PortSpecParser {
       }
     }
     return new PortSpec.Vhost(path, connect, queuePairs, announce, mtu);
+  }
+
+  private PortSpec netmap() throws PortSyntaxException {
+    try {
+      PortName name = PortName.parse(text);
+      if (name.name().indexOf(',') >= 0) {
+        throw error(
+            text.indexOf(','), "settings of a netmap port are @options, as in @conf:slots=512");
+      }
+      return new PortSpec.Netmap(name);
+    } catch (PortNameException e) {
+      throw error(e.position(), e.problem());
+    }
   }
 
   private PortSpec tap() throws PortSyntaxException {

@@ -4,8 +4,10 @@ package org.vhostnetmap.daemon;
 import java.util.List;
 import org.vhostnetmap.bridge.BridgeStatus;
 import org.vhostnetmap.bridge.DropReason;
+import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
 /**
@@ -44,6 +46,7 @@ final class StatusJson {
     port.queues().forEach(queue -> queue(json, queue));
     json.end();
     port.vhost().ifPresent(vhost -> vhost(json.name("vhost"), vhost));
+    port.netmap().ifPresent(netmap -> netmap(json.name("netmap"), netmap));
     json.end();
   }
 
@@ -53,6 +56,7 @@ final class StatusJson {
     json.name("frames").value(queue.frames());
     json.name("bytes").value(queue.bytes());
     json.name("notifications").value(queue.notifications());
+    json.name("moved").value(queue.moved());
     json.name("drops").object();
     for (DropReason reason : DropReason.values()) {
       Long count = queue.drops().get(reason);
@@ -61,6 +65,27 @@ final class StatusJson {
       }
     }
     json.end().end();
+  }
+
+  private static void netmap(Json json, NetmapStatus netmap) {
+    json.object().name("device").value(netmap.device());
+    json.name("up").value(netmap.up());
+    json.name("link").value(netmap.link());
+    json.name("ring_pairs").value(netmap.rings());
+    json.name("slots").value(netmap.slots());
+    json.name("memory_id").value(netmap.memoryId());
+    json.name("mtu").value(netmap.mtu());
+    json.name("reattached").value(netmap.reattached());
+    json.name("device_drops").array();
+    for (NetmapPort.DeviceDrops drops : netmap.drops()) {
+      json.object().name("reason").value(drops.reason());
+      json.name("frames").value(drops.frames()).end();
+    }
+    json.end();
+    if (!netmap.trouble().isEmpty()) {
+      json.name("last_trouble").value(netmap.trouble());
+    }
+    json.end();
   }
 
   private static void vhost(Json json, BackendStatus vhost) {

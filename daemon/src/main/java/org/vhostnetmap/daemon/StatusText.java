@@ -5,8 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.vhostnetmap.bridge.BridgeStatus;
+import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
 /** A {@link StatusReport} for people. Not for parsing: its words may change with any version. */
@@ -41,6 +43,7 @@ final class StatusText {
     line("");
     line(port.name() + "  " + port.state());
     port.vhost().ifPresent(this::vhost);
+    port.netmap().ifPresent(this::netmap);
     for (QueueStatus queue : port.queues()) {
       labelled(queue.queue(), traffic(queue));
       queue.drops().entrySet().stream()
@@ -61,6 +64,9 @@ final class StatusText {
     words.add(count(queue.bytes(), "byte"));
     if (queue.notifications() > 0) {
       words.add(count(queue.notifications(), "call"));
+    }
+    if (queue.moved() > 0) {
+      words.add(queue.moved() + " not copied");
     }
     return words;
   }
@@ -86,6 +92,24 @@ final class StatusText {
     String trouble = vhost.lastTrouble();
     if (trouble != null) {
       labelled("last trouble", List.of(trouble));
+    }
+  }
+
+  private void netmap(NetmapStatus netmap) {
+    if (netmap.up()) {
+      List<String> words = new ArrayList<>();
+      words.add("memory " + netmap.memoryId());
+      words.add(count(netmap.slots(), "slot"));
+      if (netmap.mtu() > 0) {
+        words.add("MTU " + netmap.mtu());
+      }
+      labelled("rings", words);
+    }
+    for (NetmapPort.DeviceDrops drops : netmap.drops()) {
+      labelled("", List.of(drops.frames() + " dropped by netmap: " + drops.reason()));
+    }
+    if (netmap.up() && !netmap.trouble().isEmpty()) {
+      labelled("last trouble", List.of(netmap.trouble()));
     }
   }
 

@@ -41,6 +41,7 @@ final class Wiring {
   private final CloseStack open;
   private final EventLoop loop;
   private final Bridge bridge;
+  private final NetmapPorts netmapPorts;
   private final Set<String> names = new HashSet<>();
   private final List<CompletableFuture<?>> guests = new ArrayList<>();
 
@@ -49,6 +50,8 @@ final class Wiring {
     this.open = open;
     loop = open.add(new EventLoop("control"));
     bridge = new Bridge(loop, settings(options));
+    netmapPorts = new NetmapPorts(options, loop, bridge);
+    closeInLoop(netmapPorts); // after the bridge and its ports
     closeInLoop(bridge);
   }
 
@@ -76,28 +79,17 @@ final class Wiring {
   }
 
   private static Bridge.Settings settings(Options options) {
-    int workers = options.workers() == 0 ? usefulWorkers(options.ports()) : options.workers();
     return new Bridge.Settings(
-        workers, options.pollMicros(), Bridge.Settings.DEFAULT.ageingSeconds());
-  }
-
-  /** A worker for each ring that frames come from, but half of the CPUs stay for the guests. */
-  private static int usefulWorkers(List<PortSpec> ports) {
-    int sources = 0;
-    for (PortSpec port : ports) {
-      sources +=
-          switch (port) {
-            case PortSpec.Vhost vhost -> vhost.queuePairs();
-            case PortSpec.Adopted _, PortSpec.Tap _, PortSpec.Pktgen _ -> 1;
-            case PortSpec.Null _ -> 0;
-          };
-    }
-    return Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, Math.max(1, sources));
+        options.workers(), options.pollMicros(), Bridge.Settings.DEFAULT.ageingSeconds());
   }
 
   private void add(PortSpec spec) throws Failure {
     try {
-      bridge.add(port(spec, uniqueName(spec)));
+      if (spec instanceof PortSpec.Netmap netmap) {
+        netmapPorts.add(netmap, uniqueName(spec));
+      } else {
+        bridge.add(port(spec, uniqueName(spec)));
+      }
     } catch (ErrnoException e) {
       throw Advice.on(spec, e);
     }
@@ -108,6 +100,7 @@ final class Wiring {
       case PortSpec.Vhost vhost -> guest(vhost, name);
       case PortSpec.Adopted adopted -> guest(adopted, name);
       case PortSpec.Tap tap -> new TapPort(name, tap.name());
+      case PortSpec.Netmap netmap -> throw new IllegalArgumentException(netmap.text());
       case PortSpec.Null _ -> new NullPort(name);
       case PortSpec.Pktgen pktgen -> new PktgenPort(name, pktgen.length(), pktgen.rate());
     };

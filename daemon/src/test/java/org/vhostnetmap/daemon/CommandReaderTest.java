@@ -12,6 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vhostnetmap.netmap.Netmap;
 
 class CommandReaderTest {
   private static Options options(String... args) throws Failure {
@@ -21,9 +22,19 @@ class CommandReaderTest {
   @Test
   void optionsHaveTheDefaultsThatTheHelpTells() throws Failure {
     assertEquals(
-        new Options(List.of(new PortSpec.Null()), 0600, null, Level.INFO, 0, 50, null),
+        new Options(
+            List.of(new PortSpec.Null()),
+            0600,
+            null,
+            Level.INFO,
+            0,
+            50,
+            Netmap.Mode.AUTO,
+            false,
+            null),
         options("null:"));
-    for (String told : List.of("(0600)", "in microseconds (50)", "debug (info)")) {
+    for (String told :
+        List.of("(0600)", "in microseconds (50)", "if there (auto)", "debug (info)")) {
       assertTrue(HelpText.TEXT.contains(told), told);
     }
   }
@@ -40,6 +51,8 @@ class CommandReaderTest {
             "--workers=2",
             "null:",
             "--poll-us=0",
+            "--netmap=emulated",
+            "--fix-nic",
             "--control=/tmp/c.sock");
     assertEquals(
         new Options(
@@ -49,6 +62,8 @@ class CommandReaderTest {
             Level.DEBUG,
             2,
             0,
+            Netmap.Mode.EMULATED,
+            true,
             Path.of("/tmp/c.sock")),
         options);
   }

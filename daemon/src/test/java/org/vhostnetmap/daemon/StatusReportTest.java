@@ -11,8 +11,10 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.vhostnetmap.bridge.BridgeStatus;
 import org.vhostnetmap.bridge.DropReason;
+import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
 class StatusReportTest {
@@ -60,6 +62,19 @@ class StatusReportTest {
           new BackendStatus.Counters(2, 0, 1, 0, 0, 0, 0),
           "sent half a message");
 
+  private static final NetmapStatus NETMAP =
+      new NetmapStatus(
+          "a netmap",
+          true,
+          false,
+          "the interface eth0 is gone",
+          2,
+          1024,
+          1,
+          1500,
+          3,
+          List.of(new NetmapPort.DeviceDrops("ring full", 9)));
+
   private static final StatusReport REPORT =
       new StatusReport(
           "1.0",
@@ -74,17 +89,28 @@ class StatusReportTest {
                       "guest driver up",
                       1,
                       List.of(
-                          new QueueStatus("rx0", false, 0, 0, 3, Map.of(DropReason.NO_BUFFERS, 4L)),
                           new QueueStatus(
-                              "tx0", true, 12, 1_200, 0, Map.of(DropReason.TOO_SHORT, 1L))),
-                      Optional.of(VHOST)),
+                              "rx0", false, 0, 0, 3, 0, Map.of(DropReason.NO_BUFFERS, 4L)),
+                          new QueueStatus(
+                              "tx0", true, 12, 1_200, 0, 0, Map.of(DropReason.TOO_SHORT, 1L))),
+                      Optional.of(VHOST),
+                      Optional.empty()),
                   new PortStatus(
                       "null:",
                       "null",
                       "forgets every frame",
                       0,
-                      List.of(new QueueStatus("out", false, 8, 800, 0, Map.of())),
-                      Optional.empty())),
+                      List.of(new QueueStatus("out", false, 8, 800, 0, 0, Map.of())),
+                      Optional.empty(),
+                      Optional.empty()),
+                  new PortStatus(
+                      "netmap:eth0",
+                      "netmap",
+                      "2 ring pairs of a netmap",
+                      0,
+                      List.of(new QueueStatus("out0", false, 0, 0, 0, 7, Map.of())),
+                      Optional.empty(),
+                      Optional.of(NETMAP))),
               2,
               1,
               5,
@@ -124,10 +150,13 @@ class StatusReportTest {
             0L,
             "notifications",
             3L,
+            "moved",
+            0L,
             "drops",
             Map.of("no_buffers", 4L)),
         StrictJson.objects(ports.getFirst(), "queues").getFirst());
-    assertFalse(ports.getLast().containsKey("vhost"));
+    assertFalse(ports.get(1).containsKey("vhost"));
+    assertFalse(ports.get(1).containsKey("netmap"));
     assertFalse(StatusJson.of(REPORT).contains("\n"), "one line");
   }
 
@@ -153,6 +182,26 @@ class StatusReportTest {
   }
 
   @Test
+  void jsonTellsWhatIsKnownOfNetmapRings() {
+    Map<String, Object> report = StrictJson.object(StatusJson.of(REPORT));
+    Map<String, Object> port = StrictJson.objects(report, "ports").getLast();
+    assertEquals(
+        Map.ofEntries(
+            Map.entry("device", "a netmap"),
+            Map.entry("up", true),
+            Map.entry("link", false),
+            Map.entry("ring_pairs", 2L),
+            Map.entry("slots", 1024L),
+            Map.entry("memory_id", 1L),
+            Map.entry("mtu", 1500L),
+            Map.entry("reattached", 3L),
+            Map.entry("device_drops", List.of(Map.of("reason", "ring full", "frames", 9L))),
+            Map.entry("last_trouble", "the interface eth0 is gone")),
+        StrictJson.inner(port, "netmap"));
+    assertEquals(7L, StrictJson.objects(port, "queues").getFirst().get("moved"));
+  }
+
+  @Test
   void textTellsTheSameInWords() {
     String text = StatusText.of(REPORT);
     for (String told :
@@ -168,6 +217,10 @@ class StatusReportTest {
             "4 dropped: the guest has no receive buffers",
             "last trouble  sent half a message",
             "null:  forgets every frame",
+            "memory 1  1024 slots  MTU 1500",
+            "9 dropped by netmap: ring full",
+            "7 not copied",
+            "last trouble  the interface eth0 is gone",
             "5 addresses moved",
             "received 12 + flooded copies 1 = delivered 8 + dropped 5, unexplained 0")) {
       assertTrue(text.contains(told), told + " is missing in\n" + text);

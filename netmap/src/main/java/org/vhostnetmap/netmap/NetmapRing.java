@@ -127,6 +127,13 @@ public final class NetmapRing {
   }
 
   /**
+   * Whether an index means the same buffer in both rings, so that their slots can {@link #swap}.
+   */
+  public boolean sharesBuffersWith(NetmapRing other) {
+    return buffer0 == other.buffer0 && stride == other.stride;
+  }
+
+  /**
    * Exchanges the buffers of two slots that are the user's, of rings in one memory (equal memory
    * id): a frame moves without a copy. Lengths stay; NS_BUF_CHANGED is added to both slots, so
    * {@link #set} comes first.

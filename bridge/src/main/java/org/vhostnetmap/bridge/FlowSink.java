@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.List;
+
+/**
+ * All queues of a port that frames may go to, as one sink: the receiveqs of a guest, the TX rings
+ * of a NIC. Flows spread over them by {@link FlowHash}, so that the frames of one flow stay in
+ * order; with no queue up, frames are dropped and counted.
+ */
+final class FlowSink implements Sink {
+  private static final Sink[] NONE = {};
+
+  private final QueueCounters counters;
+  private final DropReason none;
+  private final DropReason full;
+  private volatile Sink[] queues = NONE;
+
+  /**
+   * A sink without queues.
+   *
+   * @param counters count what finds no queue at all
+   * @param none why there may be none
+   * @param full why frames find no room in one
+   */
+  FlowSink(QueueCounters counters, DropReason none, DropReason full) {
+    this.counters = counters;
+    this.none = none;
+    this.full = full;
+  }
+
+  /**
+   * Replaces the queues; the old ones are let go of only after all workers passed a quiescent
+   * point.
+   */
+  void use(List<? extends Sink> running) {
+    queues = running.toArray(NONE);
+  }
+
+  @Override
+  public long offer(Burst burst, long frames) {
+    Sink[] to = queues;
+    if (to.length == 1) {
+      return to[0].offer(burst, frames);
+    }
+    if (to.length == 0) {
+      dropWithoutQueue(none, Long.bitCount(frames));
+      burst.taken |= frames;
+      return 0;
+    }
+    return spread(burst, frames, to);
+  }
+
+  /** Each queue takes its frames in order; what finds one queue full does not hold up another. */
+  private static long spread(Burst burst, long frames, Sink[] to) {
+    int[] queue = burst.queue;
+    for (long left = frames; left != 0; left &= left - 1) {
+      int i = Long.numberOfTrailingZeros(left);
+      queue[i] = FlowHash.of(burst, i) % to.length;
+    }
+    long rest = 0;
+    for (int q = 0; q < to.length; q++) {
+      long mine = 0;
+      for (long left = frames; left != 0; left &= left - 1) {
+        int i = Long.numberOfTrailingZeros(left);
+        mine |= queue[i] == q ? 1L << i : 0;
+      }
+      if (mine != 0) {
+        rest |= to[q].offer(burst, mine);
+      }
+    }
+    return rest;
+  }
+
+  @Override
+  public void drop(DropReason reason, long count) {
+    Sink[] to = queues;
+    if (to.length == 1) {
+      to[0].drop(reason, count);
+    } else {
+      dropWithoutQueue(reason, count);
+    }
+  }
+
+  private synchronized void dropWithoutQueue(DropReason reason, long count) {
+    counters.drop(reason, count);
+  }
+
+  @Override
+  public DropReason fullReason() {
+    return full;
+  }
+
+  @Override
+  public void flush() {
+    for (Sink queue : queues) {
+      queue.flush();
+    }
+  }
+}

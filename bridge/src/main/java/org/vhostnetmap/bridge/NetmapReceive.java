@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import java.util.List;
+import org.vhostnetmap.netmap.NetmapPort;
+import org.vhostnetmap.netmap.NetmapRing;
+
+/**
+ * The RX rings of one open of a netmap port as a source. While it rests the device tells news at
+ * the open's descriptor; frames that are still on their way out of the same open are looked after
+ * by the clock, because a device need not tell when they are gone.
+ */
+final class NetmapReceive extends NetmapSource {
+  private static final long SHORTEST_REST_NANOS = 1_000_000;
+  private static final long LONGEST_REST_NANOS = 128_000_000;
+
+  private final NetmapPort port;
+  private final List<NetmapSink> sinks;
+  private final boolean lossless;
+  private long restNanos = SHORTEST_REST_NANOS;
+
+  /**
+   * A source over an open.
+   *
+   * @param sinks whose frames are to be looked after
+   * @param lossless whether who sends waits for room, as on a pipe, instead of losing frames
+   */
+  NetmapReceive(
+      NetmapPort port,
+      List<NetmapRing> rings,
+      List<NetmapSink> sinks,
+      boolean lossless,
+      QueueCounters counters) {
+    super(rings, port::rxSync, counters);
+    this.port = port;
+    this.sinks = sinks;
+    this.lossless = lossless;
+  }
+
+  @Override
+  public int readyFd() {
+    return port.fd();
+  }
+
+  @Override
+  public long rest() {
+    boolean sending = false;
+    for (NetmapSink sink : sinks) {
+      sending |= sink.settle();
+    }
+    port.arm();
+    port.rxSync();
+    if (hasFrames()) {
+      port.disarm();
+      return 0;
+    }
+    if (!sending) {
+      restNanos = SHORTEST_REST_NANOS;
+      return UNTIL_READY;
+    }
+    long nanos = restNanos;
+    restNanos = Math.min(2 * restNanos, LONGEST_REST_NANOS);
+    return nanos;
+  }
+
+  @Override
+  public void wake() {
+    port.disarm();
+  }
+
+  /** A NIC goes on receiving: what its full ring loses, nobody counts here. */
+  @Override
+  public boolean mayWait() {
+    return lossless || hasRoom();
+  }
+}
