@@ -4,6 +4,8 @@ package org.vhostnetmap.netmap;
 import java.util.List;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
+import org.vhostnetmap.netmap.emulated.nic.NicPorts;
+import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
 
 /** Which netmap there is: netmap's own admode, for the whole device. */
 public final class Netmap {
@@ -51,6 +53,13 @@ public final class Netmap {
 
   /** A new emulated device; ports of two of them know nothing of each other. */
   public static EmulatedDevice emulated() {
-    return new EmulatedDevice(List.of(), null);
+    return new EmulatedDevice(
+        List.of(
+            new NicPorts(
+                List.of(new XdpFactory()),
+                (nic, tx, rx) -> {
+                  throw new NetmapException("no host rings in this build", Errno.EOPNOTSUPP);
+                })),
+        null);
   }
 }

@@ -27,7 +27,7 @@ final class XdpReceiver {
 
   private int emptySyncs;
 
-  /** Gives the buffers of all slots to the kernel; the socket need not be bound yet. */
+  /** Gives the buffers of all slots that are not the user's to the kernel. */
   XdpReceiver(XdpSocket socket, Kring kring, Pool pool, boolean completesChecksums) {
     this.socket = socket;
     this.kring = kring;
@@ -36,7 +36,7 @@ final class XdpReceiver {
     fill = socket.fill();
     receive = socket.receive();
     given = new int[kring.slots];
-    give(0, kring.slots);
+    give(kring.hwtail, kring.slots - kring.distance(kring.hwcur, kring.hwtail));
   }
 
   /** Gives back what the user released, and moves hwtail over what came. */

@@ -36,6 +36,7 @@ final class XdpTransmitter {
 
   private int error;
 
+  /** What an earlier socket was given and never sent counts as sent. */
   XdpTransmitter(XdpSocket socket, Kring kring, Pool pool, boolean zeroCopy) {
     this.socket = socket;
     this.kring = kring;
