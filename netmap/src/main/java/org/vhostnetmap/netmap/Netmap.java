@@ -2,10 +2,10 @@
 package org.vhostnetmap.netmap;
 
 import java.util.List;
-import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
 import org.vhostnetmap.netmap.emulated.nic.NicPorts;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
+import org.vhostnetmap.netmap.kernel.KernelDevice;
 
 /** Which netmap there is: netmap's own admode, for the whole device. */
 public final class Netmap {
@@ -38,17 +38,13 @@ public final class Netmap {
       return new Choice(emulated(), "the emulated netmap, as asked");
     }
     try {
-      return new Choice(kernel(), "the kernel's netmap");
+      return new Choice(KernelDevice.open(), "the kernel's netmap");
     } catch (NetmapException e) {
       if (mode == Mode.KERNEL) {
         throw e;
       }
       return new Choice(emulated(), "the emulated netmap: " + e.getMessage());
     }
-  }
-
-  private static NetmapDevice kernel() throws NetmapException {
-    throw new NetmapException("no kernel device in this build", Errno.ENODEV);
   }
 
   /** A new emulated device; ports of two of them know nothing of each other. */

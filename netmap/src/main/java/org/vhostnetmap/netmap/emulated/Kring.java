@@ -226,10 +226,10 @@ public final class Kring {
     if (rhead != hwcur && (ringFlags() & NetmapAbi.NR_FORWARD) != 0) {
       adapter.forward(this, forwardDown);
     }
-    int before = hwtail;
+    int before = rtail;
     sync.sync(this);
     publishTail();
-    if (hwtail != before || (ringFlags() & NetmapAbi.NR_TIMESTAMP) != 0) {
+    if (rtail != before || (ringFlags() & NetmapAbi.NR_TIMESTAMP) != 0) {
       Clock.stamp(ring + NetmapAbi.RING_TS);
     }
   }
