@@ -2,6 +2,7 @@
 package org.vhostnetmap.netmap;
 
 import java.util.List;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
 import org.vhostnetmap.netmap.emulated.nic.NicPorts;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
