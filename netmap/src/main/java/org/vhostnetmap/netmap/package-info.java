@@ -22,7 +22,8 @@
 /// shared with a program that scribbles: [org.vhostnetmap.netmap.NetmapRing] checks every buffer
 /// index before it becomes an address, and masks every index it reads back.
 ///
-/// Today this room holds the ring walk and rings that nothing drains but ourselves. The kernel's
-/// device and the emulated one will join behind [org.vhostnetmap.netmap.RingSync] and serve the
-/// same ring code.
+/// [org.vhostnetmap.netmap.Netmap] chooses the device: the kernel's
+/// ([org.vhostnetmap.netmap.kernel]) or, where there is none, our own
+/// ([org.vhostnetmap.netmap.emulated]). Both are a [org.vhostnetmap.netmap.NetmapDevice], both give
+/// out a [org.vhostnetmap.netmap.NetmapPort] for each open, and the same ring code walks both.
 package org.vhostnetmap.netmap;
