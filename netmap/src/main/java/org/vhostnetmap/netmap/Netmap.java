@@ -3,9 +3,14 @@ package org.vhostnetmap.netmap;
 
 import java.util.List;
 import org.vhostnetmap.linux.Errno;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
+import org.vhostnetmap.netmap.emulated.monitor.Monitors;
 import org.vhostnetmap.netmap.emulated.nic.NicPorts;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
+import org.vhostnetmap.netmap.emulated.pipe.Pipes;
+import org.vhostnetmap.netmap.emulated.vale.ValeSwitches;
 import org.vhostnetmap.netmap.kernel.KernelDevice;
 
 /** Which netmap there is: netmap's own admode, for the whole device. */
@@ -50,13 +55,27 @@ public final class Netmap {
 
   /** A new emulated device; ports of two of them know nothing of each other. */
   public static EmulatedDevice emulated() {
+    ValeSwitches switches = new ValeSwitches(Netmap::isInterface);
     return new EmulatedDevice(
         List.of(
+            new Monitors(),
+            new Pipes(),
+            switches,
             new NicPorts(
                 List.of(new XdpFactory()),
                 (nic, tx, rx) -> {
                   throw new NetmapException("no host rings in this build", Errno.EOPNOTSUPP);
                 })),
-        null);
+        switches);
+  }
+
+  private static boolean isInterface(String name) {
+    try {
+      NetDevice.of(name);
+      return true;
+    } catch (ErrnoException e) {
+      // Whatever else may be wrong with the name, an interface it is not.
+      return false;
+    }
   }
 }

@@ -48,6 +48,9 @@ public final class NetmapAbi {
   /** flags, 16 bits. */
   public static final int SLOT_FLAGS = 6;
 
+  /** ptr, 64 bits. */
+  public static final int SLOT_PTR = 8;
+
   /** Bytes of a slot. */
   public static final int SLOT_BYTES = 16;
 
@@ -86,6 +89,9 @@ public final class NetmapAbi {
 
   /** ni_flags: the memory is the port's own. */
   public static final int NI_PRIV_MEM = 1;
+
+  /** Slot flag of a monitor: the frame was on its way out of the port. */
+  public static final int NS_TXMON = 0x40;
 
   /** The frame goes on in the next slot. */
   public static final int NS_MOREFRAG = 0x20;

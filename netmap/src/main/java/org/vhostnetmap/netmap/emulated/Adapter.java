@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Errno;
@@ -52,6 +53,7 @@ public abstract class Adapter {
   int references = 1;
 
   private @Nullable String claimedBy;
+  private final List<Runnable> whenIdle = new ArrayList<>();
 
   /**
    * A port with its kernel name.
@@ -124,6 +126,27 @@ public abstract class Adapter {
   /** Whom it was claimed by. */
   public final @Nullable String claimedBy() {
     return claimedBy;
+  }
+
+  /**
+   * Calls back when the last user leaves, while rings and krings are still there: for monitors.
+   * Under the device's lock.
+   */
+  public final void whenIdle(Runnable action) {
+    whenIdle.add(action);
+  }
+
+  /** Takes back what {@link #whenIdle} was given. */
+  public final void notWhenIdle(Runnable action) {
+    whenIdle.remove(action);
+  }
+
+  /** One open less. */
+  final void userLeft() {
+    activeFds--;
+    if (activeFds == 0) {
+      List.copyOf(whenIdle).forEach(Runnable::run);
+    }
   }
 
   /** The port's rings and slots as they are now: nm_config. */

@@ -16,7 +16,13 @@ public enum DropReason {
   /** Fragments that this kind of port does not put together. */
   FRAGMENTED(5, "the frame spans several slots"),
   /** Forwarded by NS_FORWARD to where there is no way. */
-  NO_ROOM(6, "no room to forward the frame");
+  NO_ROOM(6, "no room to forward the frame"),
+  /** A switch knows no other port for it that is open. */
+  NO_WAY(7, "the destination is on no open port, or on the one it came from"),
+  /** The virtio-net header is cut short or spans slots. */
+  NO_HEADER(8, "the virtio-net header does not lie wholly in the first slot"),
+  /** The virtio-net header asks for what can't be done. */
+  BAD_OFFLOAD(9, "the virtio-net header does not fit the frame");
 
   private final int code;
   private final String words;

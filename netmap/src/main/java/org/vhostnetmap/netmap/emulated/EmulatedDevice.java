@@ -76,9 +76,7 @@ public final class EmulatedDevice implements NetmapDevice {
     synchronized (lock) {
       Adapter adapter = ports.find(request, true);
       try {
-        if (adapter.activeFds == 0) {
-          adapter.current = adapter.config();
-        }
+        ports.configOf(adapter);
         return EmulatedPort.infoOf(adapter);
       } finally {
         ports.release(adapter);
@@ -165,6 +163,14 @@ public final class EmulatedDevice implements NetmapDevice {
         }
       }
       throw new NetmapException("there is no port " + request.name(), Errno.ENXIO);
+    }
+
+    @Override
+    public Adapter.Config configOf(Adapter adapter) throws NetmapException {
+      if (adapter.activeFds == 0) {
+        adapter.current = adapter.config();
+      }
+      return adapter.current;
     }
 
     @Override

@@ -30,6 +30,7 @@ public final class Kring {
   }
 
   private static final Alarm[] NOBODY = new Alarm[0];
+  private static final Kring[] NO_KRINGS = new Kring[0];
 
   /** Whose ring this is. */
   public final Adapter adapter;
@@ -88,6 +89,7 @@ public final class Kring {
   private final long[] dropped = new long[DropReason.values().length];
   private long reinits;
   private volatile Alarm[] alarms = NOBODY;
+  private volatile Kring[] watchers = NO_KRINGS;
 
   private long data0;
   private int stride;
@@ -356,6 +358,29 @@ public final class Kring {
   public void notifyUsers() {
     for (Alarm alarm : alarms) {
       alarm.wake();
+    }
+    for (Kring kring : watchers) {
+      kring.notifyUsers();
+    }
+  }
+
+  /** Lets news here be told to another kring's users as well, a monitor's, or no more. */
+  public synchronized void tellAlso(Kring watcher, boolean tell) {
+    List<Kring> now = new ArrayList<>(Arrays.asList(watchers));
+    now.remove(watcher);
+    if (tell) {
+      now.add(watcher);
+    }
+    watchers = now.toArray(NO_KRINGS);
+  }
+
+  /**
+   * Imports what has come, for somebody who looks on; the user is shown it at the next sync of his
+   * own.
+   */
+  public synchronized void look() {
+    if (mode == Mode.ON && !stopped) {
+      sync.sync(this);
     }
   }
 

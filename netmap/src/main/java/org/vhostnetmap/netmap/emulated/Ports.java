@@ -19,6 +19,13 @@ public interface Ports {
    */
   Adapter find(RegisterRequest request, boolean create) throws NetmapException;
 
+  /**
+   * Rings and slots of a port, looked up anew while nobody uses it.
+   *
+   * @throws NetmapException when the port can't tell
+   */
+  Adapter.Config configOf(Adapter adapter) throws NetmapException;
+
   /** Takes a reference back; the last one ends the adapter and releases its memory. */
   void release(Adapter adapter);
 

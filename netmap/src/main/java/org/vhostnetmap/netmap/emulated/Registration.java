@@ -63,7 +63,7 @@ final class Registration {
     bufferTable();
     switchOn();
     adapter.activeFds++;
-    undo.push(() -> adapter.activeFds--);
+    undo.push(adapter::userLeft);
   }
 
   /** Undoes everything. */

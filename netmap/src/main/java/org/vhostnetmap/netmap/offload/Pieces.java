@@ -49,6 +49,11 @@ public final class Pieces {
     return total;
   }
 
+  /** Where the first byte of the frame lies; there is one. */
+  public long firstAddress() {
+    return addresses[0];
+  }
+
   /** Sets the cursor to the first byte. */
   public void rewind() {
     piece = 0;

@@ -98,6 +98,13 @@ public final class Segmenter {
     return headers.length + data;
   }
 
+  /** Leaves the next frame out. */
+  public void skip() {
+    int data = Math.min(perSegment, dataBytes - index * perSegment);
+    java.util.Objects.requireNonNull(frame).skip(data);
+    index++;
+  }
+
   private void writeIpv4(long to, int packetBytes) {
     long ip = to + headers.ip;
     int headerBytes = headers.transport - headers.ip;
