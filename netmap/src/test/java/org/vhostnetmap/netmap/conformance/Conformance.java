@@ -37,9 +37,15 @@ public abstract class Conformance {
 
   @AfterEach
   final void closeAll() {
+    closePorts();
+    device.close();
+  }
+
+  /** The last one opened first. */
+  final void closePorts() {
     Collections.reverse(ports);
     ports.forEach(NetmapPort::close);
-    device.close();
+    ports.clear();
   }
 
   final NetmapDevice device() {

@@ -86,7 +86,8 @@ final class Frames {
     return Arrays.copyOfRange(frame, 54, 14 + length);
   }
 
-  private static int sum(byte[] bytes, int from, int length, int start) {
+  /** The one's complement sum of big-endian halves, folded. */
+  static int sum(byte[] bytes, int from, int length, int start) {
     int sum = start;
     for (int i = 0; i < length; i++) {
       int value = bytes[from + i] & 0xff;

@@ -5,6 +5,7 @@ import org.junit.jupiter.api.Nested;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.conformance.MonitorConformance;
+import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
 import org.vhostnetmap.netmap.conformance.RingConformance;
 import org.vhostnetmap.netmap.conformance.ValeConformance;
@@ -42,6 +43,14 @@ final class KernelConformanceTest {
 
   @Nested
   final class Monitors extends MonitorConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Nics extends NicConformance {
     @Override
     protected NetmapDevice newDevice() throws NetmapException {
       return device();

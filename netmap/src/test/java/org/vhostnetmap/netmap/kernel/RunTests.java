@@ -9,10 +9,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
+import org.junit.platform.engine.FilterResult;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.TestSource;
 import org.junit.platform.engine.discovery.ClassNameFilter;
@@ -60,26 +63,30 @@ final class RunTests implements TestExecutionListener {
 
   private static LauncherDiscoveryRequest request(String[] arguments) {
     LauncherDiscoveryRequestBuilder builder =
-        LauncherDiscoveryRequestBuilder.request().selectors(selectPackage(arguments[1]));
+        LauncherDiscoveryRequestBuilder.request()
+            .selectors(selectPackage(arguments[1]))
+            .filters(ClassNameFilter.includeClassNamePatterns(".*Test"));
     if (arguments.length > 2) {
-      String[] wanted = arguments[2].split("#", 2);
-      builder.filters(
-          ClassNameFilter.includeClassNamePatterns(
-              "(.*[.])?" + wanted[0].replace("*", ".*").replace("$", "\\$") + "([$].*)?"));
-      if (wanted.length > 1) {
-        builder.filters(methodFilter(wanted[1].replace("*", ".*")));
-      }
-    } else {
-      builder.filters(ClassNameFilter.includeClassNamePatterns(".*Test"));
+      builder.filters(wanted(arguments[2].split("#", 2)));
     }
     return builder.build();
   }
 
-  private static PostDiscoveryFilter methodFilter(String pattern) {
+  /** By the name of the class, of one nested in it, or of both; and of the method. */
+  private static PostDiscoveryFilter wanted(String[] names) {
+    Pattern type = pattern(names[0]);
+    Pattern method = pattern(names.length > 1 ? names[1] : "*");
     return test ->
-        org.junit.platform.engine.FilterResult.includedIf(
-            !(test.getSource().orElse(null) instanceof MethodSource method)
-                || method.getMethodName().matches(pattern));
+        FilterResult.includedIf(
+            !(test.getSource().orElse(null) instanceof MethodSource source)
+                || (method.matcher(source.getMethodName()).matches()
+                    && (type.matcher(simple(source.getClassName())).matches()
+                        || Arrays.stream(simple(source.getClassName()).split("[$]"))
+                            .anyMatch(part -> type.matcher(part).matches()))));
+  }
+
+  private static Pattern pattern(String name) {
+    return Pattern.compile(Pattern.quote(name).replace("*", "\\E.*\\Q"));
   }
 
   @Override
