@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.linux;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -181,6 +184,25 @@ public final class NetDevice {
     return ethtool(ETHTOOL_GRINGPARAM, answer, "the ring sizes")
         ? new RingSizes(word(answer, 5), word(answer, 8))
         : new RingSizes(0, 0);
+  }
+
+  /** Frames given to it to transmit that it dropped, since it exists. */
+  public long transmitDrops() throws ErrnoException {
+    String name = name();
+    // Of the calling thread's namespace, which /proc/net need not be.
+    Path table = Path.of("/proc/thread-self/net/dev");
+    try {
+      for (String line : Files.readAllLines(table, StandardCharsets.ISO_8859_1)) {
+        // name: 8 numbers of receiving, then bytes, packets, errs, drop, ... of transmitting.
+        int colon = line.lastIndexOf(':');
+        if (colon >= 0 && line.substring(0, colon).strip().equals(name)) {
+          return Long.parseLong(line.substring(colon + 1).strip().split(" +")[11]);
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      throw new ErrnoException("read the statistics of " + name + " in " + table, Errno.EIO);
+    }
+    throw new ErrnoException("find " + name + " in " + table, Errno.ENODEV);
   }
 
   /** What of the frames' work is on now. */

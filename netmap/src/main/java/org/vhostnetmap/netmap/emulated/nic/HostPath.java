@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap.emulated.nic;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NetDevice;
+import org.vhostnetmap.linux.Tap;
+import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
+import org.vhostnetmap.netmap.emulated.Kring;
+
+/// Host rings of a NIC whose address stays on the NIC.
+///
+/// ```
+///   host's stack --> NIC's egress hook --> TAP queue n --read--> host RX ring n
+///   host's stack <-- NIC's ingress <-- NIC's egress hook <-- AF_PACKET, marked <-- host TX ring n
+/// ```
+///
+/// The hook is the only thing that others can see, beside the TAP: [NicHook] tells how both vanish
+/// with the process. The TAP has no offloads, so the kernel completes checksums and cuts long
+/// segments before we read. It exists as long as this object, its queues are in use while their
+/// ring is open; with none the TAP drops, and that is the cut without host rings.
+public final class HostPath implements HostRings {
+  private static final System.Logger LOG = System.getLogger(HostPath.class.getName());
+  private static final String TAP_NAME = "nmhost%d";
+
+  private final NetDevice nic;
+  private final Tap tap;
+  private final NetDevice tapDevice;
+  private final HostSender forwarder;
+  private final @Nullable HostSender[] senders;
+  private final @Nullable HostReceiver[] receivers;
+  private @Nullable NicHook hook;
+  private boolean cut;
+  private boolean turning;
+  private int txBase;
+  private int rxBase;
+  private volatile @Nullable String failure;
+
+  private HostPath(NetDevice nic, Tap tap, NetDevice tapDevice, HostSender forwarder, int txRings) {
+    this.nic = nic;
+    this.tap = tap;
+    this.tapDevice = tapDevice;
+    this.forwarder = forwarder;
+    senders = new HostSender[txRings];
+    receivers = new HostReceiver[tap.queues()];
+  }
+
+  /** Makes the TAP ready; {@link HostRings.Factory}. */
+  public static HostRings create(String nic, int txRings, int rxRings) throws NetmapException {
+    try {
+      NetDevice device = NetDevice.of(nic);
+      Tap tap = Tap.create(TAP_NAME, Math.max(1, rxRings));
+      try {
+        for (int queue = 0; queue < tap.queues(); queue++) {
+          tap.setQueueUsed(queue, false);
+        }
+        silence(tap.name());
+        tap.setUp();
+        HostSender forwarder = new HostSender(device);
+        return new HostPath(device, tap, NetDevice.of(tap.name()), forwarder, txRings);
+      } catch (ErrnoException e) {
+        tap.close();
+        throw e;
+      }
+    } catch (ErrnoException e) {
+      throw new NetmapException("host rings of " + nic + ": " + e.getMessage(), e.errno(), e);
+    }
+  }
+
+  /** Else the stack would speak IPv6 on the TAP for itself, and a host RX ring would hear it. */
+  private static void silence(String name) {
+    Path switchOff = Path.of("/proc/sys/net/ipv6/conf", name, "disable_ipv6");
+    try {
+      if (Files.exists(switchOff)) {
+        Files.writeString(switchOff, "1");
+      }
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.DEBUG, "IPv6 stays on at " + name, e);
+    }
+  }
+
+  @Override
+  public String description() {
+    NicHook held = hook;
+    return "TAP " + tap.name() + (held == null ? "" : " and " + held.description());
+  }
+
+  @Override
+  public void cut(boolean on) throws NetmapException {
+    hold(on, turning);
+  }
+
+  /** Another hook first, then the one before goes: there is no moment without. */
+  private void hold(boolean newCut, boolean newTurning) throws NetmapException {
+    NicHook old = hook;
+    boolean needed = newCut || newTurning;
+    if (newCut != cut || needed != (old != null)) {
+      hook = newCut ? NicHook.cut(nic, tapDevice) : newTurning ? NicHook.turn(nic) : null;
+      if (old != null) {
+        old.close();
+      }
+    }
+    cut = newCut;
+    turning = newTurning;
+    sortOut();
+  }
+
+  /**
+   * The turn by the tc program takes every frame for one that is meant for the host, so we sort out
+   * the others, as the stack would; on a promiscuous NIC (a bridge's, say) nobody sorts.
+   */
+  private void sortOut() throws NetmapException {
+    NicHook held = hook;
+    if (held == null) {
+      return;
+    }
+    try {
+      long onlyTo = held.tellsForWhom() || nic.isPromiscuous() ? 0 : nic.mac();
+      forwarder.onlyTo(onlyTo);
+      for (HostSender sender : senders) {
+        if (sender != null) {
+          sender.onlyTo(onlyTo);
+        }
+      }
+    } catch (ErrnoException e) {
+      throw new NetmapException("address of " + nic, e.errno(), e);
+    }
+  }
+
+  @Override
+  public void open(int ring, Kring kring) throws NetmapException {
+    try {
+      if (kring.tx) {
+        HostSender sender = new HostSender(nic);
+        senders[ring] = sender;
+        txBase = kring.id - ring;
+        try {
+          hold(cut, true);
+        } catch (NetmapException e) {
+          senders[ring] = null;
+          sender.close();
+          throw e;
+        }
+      } else {
+        HostReceiver receiver = new HostReceiver(tap.fd(ring));
+        try {
+          tap.setQueueUsed(ring, true);
+        } catch (ErrnoException e) {
+          receiver.close();
+          throw e;
+        }
+        receivers[ring] = receiver;
+        rxBase = kring.id - ring;
+      }
+    } catch (ErrnoException e) {
+      throw new NetmapException("open " + kring + ": " + e.getMessage(), e.errno(), e);
+    }
+  }
+
+  @Override
+  public void close(int ring, Kring kring) {
+    try {
+      if (kring.tx) {
+        closeSender(ring);
+      } else {
+        closeReceiver(ring);
+      }
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.WARNING, kring + " closes badly", e);
+    }
+  }
+
+  private void closeSender(int ring) throws NetmapException {
+    HostSender sender = senders[ring];
+    senders[ring] = null;
+    if (sender != null) {
+      sender.close();
+    }
+    boolean others = false;
+    for (HostSender other : senders) {
+      others |= other != null;
+    }
+    hold(cut, others);
+  }
+
+  private void closeReceiver(int ring) throws ErrnoException {
+    HostReceiver receiver = receivers[ring];
+    receivers[ring] = null;
+    if (receiver != null) {
+      receiver.close();
+      tap.setQueueUsed(ring, false);
+    }
+  }
+
+  @Override
+  public void txSync(Kring kring) {
+    HostSender sender = senders[kring.id - txBase];
+    if (sender != null) {
+      sender.sync(kring);
+      if (sender.isGone()) {
+        failure = "the host's network device is gone";
+      }
+    }
+  }
+
+  @Override
+  public void rxSync(Kring kring) {
+    HostReceiver receiver = receivers[kring.id - rxBase];
+    if (receiver != null) {
+      receiver.sync(kring);
+    }
+  }
+
+  @Override
+  public int readyFd(Kring kring) {
+    if (kring.tx) {
+      return -1;
+    }
+    HostReceiver receiver = receivers[kring.id - rxBase];
+    return receiver == null ? -1 : receiver.fd();
+  }
+
+  @Override
+  public boolean send(long address, int length) {
+    synchronized (forwarder) {
+      return forwarder.send(address, length);
+    }
+  }
+
+  @Override
+  public @Nullable String failure() {
+    return failure;
+  }
+
+  @Override
+  public List<DeviceDrops> drops() {
+    try {
+      long dropped = tapDevice.transmitDrops();
+      return dropped == 0
+          ? List.of()
+          : List.of(new DeviceDrops("the host's frame found its host ring full or closed", dropped));
+    } catch (ErrnoException e) {
+      return List.of();
+    }
+  }
+
+  @Override
+  public void close() {
+    NicHook held = hook;
+    hook = null;
+    if (held != null) {
+      held.close();
+    }
+    for (int ring = 0; ring < senders.length; ring++) {
+      HostSender sender = senders[ring];
+      if (sender != null) {
+        sender.close();
+      }
+      senders[ring] = null;
+    }
+    for (int ring = 0; ring < receivers.length; ring++) {
+      HostReceiver receiver = receivers[ring];
+      if (receiver != null) {
+        receiver.close();
+      }
+      receivers[ring] = null;
+    }
+    forwarder.close();
+    tap.close();
+  }
+}

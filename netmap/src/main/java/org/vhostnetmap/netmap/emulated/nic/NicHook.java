@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap.emulated.nic;
+
+import org.vhostnetmap.linux.Bpf;
+import org.vhostnetmap.linux.BpfCode;
+import org.vhostnetmap.linux.ClassicBpf;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.NetDevice;
+import org.vhostnetmap.netmap.NetmapException;
+
+/// Something of ours at a NIC's way out of the host's stack, or into it, until it is closed or the
+/// process has died.
+///
+/// ```
+///             host's stack
+///        |                  ^
+///    [egress]           [ingress]          egress:  marked -> this NIC's ingress; all else -> a TAP
+///        |                  |              ingress: marked -> pass;               all else -> drop
+///        v                  | taps (AF_PACKET) see the frame before ingress does
+///       driver            driver (XDP)
+/// ```
+///
+/// The *mark* is on frames that a host TX ring gives to the stack. There are two ways to hold the
+/// hook. A *tcx* link (Linux 6.6 and later, right to use bpf(2)) is a descriptor of ours and vanishes
+/// with it. Else filters of the `tc` program, which would outlive us: a [TcGuardian] takes them away.
+final class NicHook implements AutoCloseable {
+  /** On frames towards the host's stack: "nmap". */
+  static final int MARK = 0x6e6d6170;
+
+  /** System property: {@code tcx} or {@code tc} for that way only; else the first that works. */
+  static final String WAY = "org.vhostnetmap.netmap.hook";
+
+  private static final System.Logger LOG = System.getLogger(NicHook.class.getName());
+
+  /** Fields of {@code struct __sk_buff}. */
+  private static final int SKB_MARK = 8;
+
+  private static final int BPF_REDIRECT = 23;
+  private static final int BPF_F_INGRESS = 1;
+  private static final int TCX_NEXT = -1;
+  private static final int TCX_DROP = 2;
+  private static final int TC_ACT_OK = 0;
+  private static final int TC_ACT_SHOT = 2;
+
+  private final AutoCloseable holder;
+  private final String description;
+
+  private NicHook(AutoCloseable holder, String description) {
+    this.holder = holder;
+    this.description = description;
+  }
+
+  /** What the host transmits on {@code nic} goes out of {@code tap} instead. */
+  static NicHook cut(NetDevice nic, NetDevice tap) throws NetmapException {
+    BpfCode code =
+        turningRound(nic).move(1, tap.index()).move(2, 0).call(BPF_REDIRECT).exit();
+    String toTap =
+        "bpf bytecode '"
+            + new ClassicBpf().answer(-1).text()
+            + "' action mirred egress redirect dev "
+            + TcGuardian.device(tap);
+    return open(nic, TcGuardian.Place.EGRESS_CUT, code, turningRoundByTc(nic), toTap);
+  }
+
+  /** What the host transmits on {@code nic} goes on as ever; only marked frames are turned. */
+  static NicHook turn(NetDevice nic) throws NetmapException {
+    BpfCode code = turningRound(nic).move(0, TCX_NEXT).exit();
+    return open(nic, TcGuardian.Place.EGRESS_TURN, code, turningRoundByTc(nic));
+  }
+
+  /** Marked frames go to the NIC's ingress; what follows is for all others. */
+  private static BpfCode turningRound(NetDevice nic) {
+    return new BpfCode()
+        .loadWord(2, 1, SKB_MARK)
+        .jumpUnlessEqual(2, MARK, 4)
+        .move(1, nic.index())
+        .move(2, BPF_F_INGRESS)
+        .call(BPF_REDIRECT)
+        .exit();
+  }
+
+  private static String turningRoundByTc(NetDevice nic) {
+    ClassicBpf marked =
+        new ClassicBpf().load(ClassicBpf.MARK).jumpIfEqual(MARK, 0, 1).answer(-1).answer(0);
+    return "bpf bytecode '"
+        + marked.text()
+        + "' action mirred ingress redirect dev "
+        + TcGuardian.device(nic);
+  }
+
+  /** The stack receives nothing by {@code nic} but what carries the mark, and that without it. */
+  static NicHook block(NetDevice nic) throws NetmapException {
+    BpfCode code =
+        new BpfCode()
+            .loadWord(2, 1, SKB_MARK)
+            .jumpUnlessEqual(2, MARK, 4)
+            .move(2, 0)
+            .storeWord(1, SKB_MARK, 2)
+            .move(0, TCX_NEXT)
+            .exit()
+            .move(0, TCX_DROP)
+            .exit();
+    ClassicBpf unmarked =
+        new ClassicBpf()
+            .load(ClassicBpf.MARK)
+            .jumpIfEqual(MARK, 0, 1)
+            .answer(TC_ACT_OK)
+            .answer(TC_ACT_SHOT);
+    return open(
+        nic, TcGuardian.Place.INGRESS_BLOCK, code, "bpf direct-action bytecode '" + unmarked.text() + "'");
+  }
+
+  private static NicHook open(NetDevice nic, TcGuardian.Place place, BpfCode code, String... filters)
+      throws NetmapException {
+    String way = System.getProperty(WAY, "");
+    if (!way.equals("tc")) {
+      try {
+        return tcx(nic, place.egress, code);
+      } catch (ErrnoException e) {
+        if (way.equals("tcx")) {
+          throw new NetmapException("no tcx link at " + nic, e.errno(), e);
+        }
+        LOG.log(System.Logger.Level.DEBUG, "no tcx link, so the tc program: " + e.getMessage());
+      }
+    }
+    return new NicHook(TcGuardian.start(nic, place, filters), "tc");
+  }
+
+  private static NicHook tcx(NetDevice nic, boolean egress, BpfCode code) throws ErrnoException {
+    int attachType = egress ? Bpf.ATTACH_TCX_EGRESS : Bpf.ATTACH_TCX_INGRESS;
+    String name = egress ? "netmap_egress" : "netmap_ingress";
+    try (Fd program = Bpf.load(Bpf.PROG_TYPE_SCHED_CLS, attachType, name, code)) {
+      return new NicHook(Bpf.link(program.value(), nic.index(), attachType, 0), "tcx");
+    }
+  }
+
+  /** {@code tcx} or {@code tc}. */
+  String description() {
+    return description;
+  }
+
+  /** Whether a frame that was turned round is sorted anew: for this host, or for another. */
+  boolean tellsForWhom() {
+    return description.equals("tcx");
+  }
+
+  @Override
+  public void close() {
+    try {
+      holder.close();
+    } catch (Exception e) {
+      LOG.log(System.Logger.Level.WARNING, "a hook at a NIC may still be there", e);
+    }
+  }
+}

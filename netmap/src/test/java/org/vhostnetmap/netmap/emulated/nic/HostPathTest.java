@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.netmap.emulated.nic;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.vhostnetmap.netmap.NetworkNamespace.command;
+
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.vhostnetmap.linux.Bpf;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.netmap.NetworkNamespace;
+import org.vhostnetmap.netmap.emulated.Kring;
+
+class HostPathTest {
+  private static final String NIC_MAC = "020000000001";
+  private static final String PEER_MAC = "020000000002";
+  private static final String NIC_IP = "192.0.2.1";
+  private static final String PEER_IP = "192.0.2.2";
+
+  @AfterEach
+  void forget() {
+    System.clearProperty(NicHook.WAY);
+  }
+
+  private interface Body {
+    void run(HostRings host, Kring tx, Kring rx) throws Exception;
+  }
+
+  /** A NIC with an address, and its host rings; whoever is on the wire is played by the test. */
+  private static void onANic(String way, Body body) throws Exception {
+    System.setProperty(NicHook.WAY, way);
+    if (way.equals("tcx")) {
+      needsBpf();
+    }
+    NetworkNamespace.run(
+        () -> {
+          NetworkNamespace.veth("nic", "wire");
+          command("ip", "link", "set", "nic", "address", "02:00:00:00:00:01");
+          command("ip", "addr", "add", NIC_IP + "/24", "dev", "nic");
+          command("ip", "neigh", "add", PEER_IP, "lladdr", "02:00:00:00:00:02", "dev", "nic");
+          try (PoolRings rings = new PoolRings(2048, 256);
+              HostRings host = HostPath.create("nic", 1, 1)) {
+            Kring tx = rings.kring(1, true, true, host::txSync);
+            Kring rx = rings.kring(1, false, true, host::rxSync);
+            host.cut(true);
+            host.open(0, tx);
+            host.open(0, rx);
+            body.run(host, tx, rx);
+            host.close(0, tx);
+            host.close(0, rx);
+            rings.assertNoBufferLost();
+          }
+          assertNothingLeft();
+        });
+  }
+
+  private static void needsBpf() {
+    try {
+      Bpf.createXskMap(1).close();
+    } catch (ErrnoException e) {
+      Assumptions.abort("no right to use bpf(2): " + e.getMessage());
+    }
+  }
+
+  static void assertNothingLeft() throws Exception {
+    assertEquals("", command("tc", "filter", "show", "dev", "nic", "egress"));
+    assertEquals("", command("tc", "filter", "show", "dev", "nic", "ingress"));
+    String qdiscs = command("tc", "qdisc", "show");
+    assertTrue(!qdiscs.contains("clsact"), qdiscs);
+    String links = command("ip", "link", "show");
+    assertTrue(!links.contains("nmhost"), links);
+  }
+
+  private static byte[] await(Kring rx, Predicate<byte[]> wanted) {
+    AtomicReference<byte[]> found = new AtomicReference<>(new byte[0]);
+    List<String> others = new ArrayList<>();
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(5))
+        .pollDelay(Duration.ZERO)
+        .pollInterval(Duration.ofMillis(2))
+        .until(
+            () -> {
+              for (byte[] frame : PoolRings.take(rx)) {
+                others.add(java.util.HexFormat.of().formatHex(frame));
+                if (wanted.test(frame)) {
+                  found.set(frame);
+                }
+              }
+              return found.get().length > 0;
+            });
+    return found.get();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void theHostAnswersArpAndEchoThroughItsRings(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          PoolRings.put(tx, Frames.arpRequest(PEER_MAC, PEER_IP, NIC_IP));
+          PoolRings.sync(tx);
+          byte[] reply = await(rx, frame -> Frames.type(frame) == 0x0806);
+          assertEquals(PEER_MAC, Frames.mac(reply, 0));
+          assertEquals(NIC_MAC, Frames.mac(reply, 6));
+          PoolRings.put(tx, Frames.ping(NIC_MAC, PEER_MAC, NIC_IP, PEER_IP, 1400));
+          PoolRings.sync(tx);
+          byte[] echo = await(rx, frame -> Frames.type(frame) == 0x0800);
+          assertEquals(14 + 20 + 8 + 1400, echo.length);
+          assertEquals(0, echo[34]);
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void whatTheHostSendsIsCompleteAndDoesNotReachTheWire(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          long before = received("wire");
+          try (DatagramSocket socket = new DatagramSocket()) {
+            InetAddress to = InetAddress.getByName(PEER_IP);
+            socket.send(new DatagramPacket(new byte[1000], 1000, to, 9));
+          }
+          byte[] sent = await(rx, frame -> Frames.type(frame) == 0x0800 && frame[23] == 17);
+          assertEquals(0xffff, Frames.transportSum(sent, 14), "a checksum that is not complete");
+          assertEquals(before, received("wire"));
+          assertEquals(List.of(), host.drops());
+        });
+  }
+
+  private static long received(String device) throws Exception {
+    String[] lines = command("ip", "-s", "link", "show", device).split("\n");
+    return Long.parseLong(lines[3].strip().split(" +")[1]);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void withoutOpenRingsTheHostIsCutOff(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          host.close(0, rx);
+          long before = received("wire");
+          try (DatagramSocket socket = new DatagramSocket()) {
+            InetAddress to = InetAddress.getByName(PEER_IP);
+            socket.send(new DatagramPacket(new byte[10], 10, to, 9));
+          }
+          assertEquals(before, received("wire"));
+          assertEquals(1, host.drops().getFirst().frames());
+          host.open(0, rx);
+          assertEquals(List.of(), PoolRings.take(rx), "a frame from before");
+          host.cut(false);
+          try (DatagramSocket socket = new DatagramSocket()) {
+            InetAddress to = InetAddress.getByName(PEER_IP);
+            socket.send(new DatagramPacket(new byte[10], 10, to, 9));
+          }
+          assertEquals(before + 1, received("wire"));
+          PoolRings.put(tx, Frames.arpRequest(PEER_MAC, PEER_IP, NIC_IP));
+          PoolRings.sync(tx);
+          Awaitility.await()
+              .atMost(Duration.ofSeconds(5))
+              .until(() -> received("wire") == before + 2);
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void theHostReceivesOnlyWhatIsMeantForIt(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          try (DatagramSocket socket = new DatagramSocket(new InetSocketAddress(NIC_IP, 7777))) {
+            socket.setSoTimeout(5000);
+            String other = "0200000000aa";
+            PoolRings.put(tx, Frames.udp(other, PEER_MAC, NIC_IP, PEER_IP, 7777, 1));
+            PoolRings.put(tx, Frames.udp(NIC_MAC, PEER_MAC, NIC_IP, PEER_IP, 7777, 2));
+            PoolRings.sync(tx);
+            DatagramPacket packet = new DatagramPacket(new byte[100], 100);
+            socket.receive(packet);
+            assertEquals(2, packet.getLength());
+          }
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void transparentFramesEnterTheStack(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          byte[] request = Frames.arpRequest(PEER_MAC, PEER_IP, NIC_IP);
+          org.vhostnetmap.linux.Memory.copyFromArray(request, 0, tx.data(3), request.length);
+          assertTrue(host.send(tx.data(3), request.length));
+          await(rx, frame -> Frames.type(frame) == 0x0806);
+        });
+  }
+}
