@@ -196,7 +196,7 @@ public final class NetDevice {
         // name: 8 numbers of receiving, then bytes, packets, errs, drop, ... of transmitting.
         int colon = line.lastIndexOf(':');
         if (colon >= 0 && line.substring(0, colon).strip().equals(name)) {
-          return Long.parseLong(line.substring(colon + 1).strip().split(" +")[11]);
+          return Long.parseLong(line.substring(colon + 1).strip().split(" +", -1)[11]);
         }
       }
     } catch (IOException | RuntimeException e) {

@@ -243,7 +243,8 @@ public final class HostPath implements HostRings {
       long dropped = tapDevice.transmitDrops();
       return dropped == 0
           ? List.of()
-          : List.of(new DeviceDrops("the host's frame found its host ring full or closed", dropped));
+          : List.of(
+              new DeviceDrops("the host's frame found its host ring full or closed", dropped));
     } catch (ErrnoException e) {
       return List.of();
     }

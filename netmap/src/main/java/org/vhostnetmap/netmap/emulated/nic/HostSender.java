@@ -14,8 +14,8 @@ import org.vhostnetmap.netmap.emulated.Kring;
 
 /**
  * Frames towards the host's stack, which receives them as if they had come by the NIC: they are
- * sent on the NIC with a mark, and a {@link NicHook} at its egress turns them round. One thread at a
- * time.
+ * sent on the NIC with a mark, and a {@link NicHook} at its egress turns them round. One thread at
+ * a time.
  */
 final class HostSender implements AutoCloseable {
   private static final int MESSAGES = 64;
@@ -72,8 +72,7 @@ final class HostSender implements AutoCloseable {
   }
 
   /** Null when the slot's frame can be sent. netmap's host rings take single slots only. */
-  private static @Nullable DropReason fault(
-      long data, int length, int flags, int usable) {
+  private static @Nullable DropReason fault(long data, int length, int flags, int usable) {
     if (data == 0) {
       return DropReason.NO_BUFFER;
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import java.util.BitSet;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Bpf;
 import org.vhostnetmap.linux.BpfCode;
 import org.vhostnetmap.linux.ClassicBpf;
@@ -8,6 +11,7 @@ import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.emulated.nic.TcGuardian.Place;
 
 /// Something of ours at a NIC's way out of the host's stack, or into it, until it is closed or the
 /// process has died.
@@ -22,8 +26,9 @@ import org.vhostnetmap.netmap.NetmapException;
 /// ```
 ///
 /// The *mark* is on frames that a host TX ring gives to the stack. There are two ways to hold the
-/// hook. A *tcx* link (Linux 6.6 and later, right to use bpf(2)) is a descriptor of ours and vanishes
-/// with it. Else filters of the `tc` program, which would outlive us: a [TcGuardian] takes them away.
+/// hook. A *tcx* link (Linux 6.6 and later, right to use bpf(2)) is a descriptor of ours and
+/// vanishes with it. Else filters of the `tc` program, which would outlive us: a [TcGuardian] takes
+/// them away.
 final class NicHook implements AutoCloseable {
   /** On frames towards the host's stack: "nmap". */
   static final int MARK = 0x6e6d6170;
@@ -36,37 +41,40 @@ final class NicHook implements AutoCloseable {
   /** Fields of {@code struct __sk_buff}. */
   private static final int SKB_MARK = 8;
 
+  private static final int SKB_QUEUE_MAPPING = 12;
+
   private static final int BPF_REDIRECT = 23;
   private static final int BPF_F_INGRESS = 1;
   private static final int TCX_NEXT = -1;
   private static final int TCX_DROP = 2;
-  private static final int TC_ACT_OK = 0;
+  private static final int TC_ACT_UNSPEC = -1;
   private static final int TC_ACT_SHOT = 2;
 
   private final AutoCloseable holder;
+  private final Place place;
   private final String description;
 
-  private NicHook(AutoCloseable holder, String description) {
+  private NicHook(AutoCloseable holder, Place place, String description) {
     this.holder = holder;
+    this.place = place;
     this.description = description;
   }
 
   /** What the host transmits on {@code nic} goes out of {@code tap} instead. */
   static NicHook cut(NetDevice nic, NetDevice tap) throws NetmapException {
-    BpfCode code =
-        turningRound(nic).move(1, tap.index()).move(2, 0).call(BPF_REDIRECT).exit();
+    BpfCode code = turningRound(nic).move(1, tap.index()).move(2, 0).call(BPF_REDIRECT).exit();
     String toTap =
         "bpf bytecode '"
             + new ClassicBpf().answer(-1).text()
             + "' action mirred egress redirect dev "
             + TcGuardian.device(tap);
-    return open(nic, TcGuardian.Place.EGRESS_CUT, code, turningRoundByTc(nic), toTap);
+    return open(nic, Place.EGRESS_CUT, code, turningRoundByTc(nic), toTap);
   }
 
   /** What the host transmits on {@code nic} goes on as ever; only marked frames are turned. */
   static NicHook turn(NetDevice nic) throws NetmapException {
     BpfCode code = turningRound(nic).move(0, TCX_NEXT).exit();
-    return open(nic, TcGuardian.Place.EGRESS_TURN, code, turningRoundByTc(nic));
+    return open(nic, Place.EGRESS_TURN, code, turningRoundByTc(nic));
   }
 
   /** Marked frames go to the NIC's ingress; what follows is for all others. */
@@ -89,8 +97,31 @@ final class NicHook implements AutoCloseable {
         + TcGuardian.device(nic);
   }
 
-  /** The stack receives nothing by {@code nic} but what carries the mark, and that without it. */
-  static NicHook block(NetDevice nic) throws NetmapException {
+  /**
+   * The stack receives nothing by those queues of {@code nic} but what carries the mark, and that
+   * without it.
+   *
+   * @param queues which of {@code count} queues
+   * @param before the hook that this one is to replace; it is to be closed afterwards
+   */
+  static NicHook block(NetDevice nic, BitSet queues, int count, @Nullable NicHook before)
+      throws NetmapException {
+    Place place =
+        before != null && before.place == Place.INGRESS_BLOCK
+            ? Place.INGRESS_OTHER_BLOCK
+            : Place.INGRESS_BLOCK;
+    int[] recorded = queues.cardinality() == count ? new int[0] : recorded(queues);
+    String unmarked = "bpf direct-action bytecode '" + blockByTc(recorded).text() + "'";
+    return open(nic, place, blockByTcx(recorded), unmarked);
+  }
+
+  /** What queue_mapping is for frames of these queues: one more, or 0 where nobody recorded it. */
+  private static int[] recorded(BitSet queues) {
+    IntStream ones = queues.stream().map(queue -> queue + 1);
+    return (queues.get(0) ? IntStream.concat(IntStream.of(0), ones) : ones).toArray();
+  }
+
+  private static BpfCode blockByTcx(int[] recorded) {
     BpfCode code =
         new BpfCode()
             .loadWord(2, 1, SKB_MARK)
@@ -98,25 +129,37 @@ final class NicHook implements AutoCloseable {
             .move(2, 0)
             .storeWord(1, SKB_MARK, 2)
             .move(0, TCX_NEXT)
-            .exit()
-            .move(0, TCX_DROP)
             .exit();
-    ClassicBpf unmarked =
-        new ClassicBpf()
-            .load(ClassicBpf.MARK)
-            .jumpIfEqual(MARK, 0, 1)
-            .answer(TC_ACT_OK)
-            .answer(TC_ACT_SHOT);
-    return open(
-        nic, TcGuardian.Place.INGRESS_BLOCK, code, "bpf direct-action bytecode '" + unmarked.text() + "'");
+    if (recorded.length > 0) {
+      code.loadWord(2, 1, SKB_QUEUE_MAPPING);
+      for (int i = 0; i < recorded.length; i++) {
+        code.jumpIfEqual(2, recorded[i], recorded.length - i + 1);
+      }
+      code.move(0, TCX_NEXT).exit();
+    }
+    return code.move(0, TCX_DROP).exit();
   }
 
-  private static NicHook open(NetDevice nic, TcGuardian.Place place, BpfCode code, String... filters)
+  private static ClassicBpf blockByTc(int[] recorded) {
+    ClassicBpf code = new ClassicBpf().load(ClassicBpf.MARK);
+    code.jumpIfEqual(MARK, 0, 1).answer(TC_ACT_UNSPEC);
+    if (recorded.length > 0) {
+      code.load(ClassicBpf.QUEUE);
+      for (int i = 0; i < recorded.length; i++) {
+        code.jumpIfEqual(recorded[i], recorded.length - i, 0);
+      }
+      code.answer(TC_ACT_UNSPEC);
+    }
+    return code.answer(TC_ACT_SHOT);
+  }
+
+  private static NicHook open(
+      NetDevice nic, Place place, BpfCode code, String... filters)
       throws NetmapException {
     String way = System.getProperty(WAY, "");
     if (!way.equals("tc")) {
       try {
-        return tcx(nic, place.egress, code);
+        return tcx(nic, place, code);
       } catch (ErrnoException e) {
         if (way.equals("tcx")) {
           throw new NetmapException("no tcx link at " + nic, e.errno(), e);
@@ -124,14 +167,14 @@ final class NicHook implements AutoCloseable {
         LOG.log(System.Logger.Level.DEBUG, "no tcx link, so the tc program: " + e.getMessage());
       }
     }
-    return new NicHook(TcGuardian.start(nic, place, filters), "tc");
+    return new NicHook(TcGuardian.start(nic, place, filters), place, "tc");
   }
 
-  private static NicHook tcx(NetDevice nic, boolean egress, BpfCode code) throws ErrnoException {
-    int attachType = egress ? Bpf.ATTACH_TCX_EGRESS : Bpf.ATTACH_TCX_INGRESS;
-    String name = egress ? "netmap_egress" : "netmap_ingress";
+  private static NicHook tcx(NetDevice nic, Place place, BpfCode code) throws ErrnoException {
+    int attachType = place.egress ? Bpf.ATTACH_TCX_EGRESS : Bpf.ATTACH_TCX_INGRESS;
+    String name = place.egress ? "netmap_egress" : "netmap_ingress";
     try (Fd program = Bpf.load(Bpf.PROG_TYPE_SCHED_CLS, attachType, name, code)) {
-      return new NicHook(Bpf.link(program.value(), nic.index(), attachType, 0), "tcx");
+      return new NicHook(Bpf.link(program.value(), nic.index(), attachType, 0), place, "tcx");
     }
   }
 

@@ -24,7 +24,9 @@ final class TcGuardian implements AutoCloseable {
     /** Turns marked frames round. */
     EGRESS_TURN(true, 28272, 1),
     /** Lets only marked frames in. */
-    INGRESS_BLOCK(false, 28280, 1);
+    INGRESS_BLOCK(false, 28280, 1),
+    /** The same, while one replaces another. */
+    INGRESS_OTHER_BLOCK(false, 28281, 1);
 
     final boolean egress;
 
@@ -60,8 +62,7 @@ final class TcGuardian implements AutoCloseable {
    * Puts {@code filters} at a place of {@code nic}, in their order. What an earlier process may
    * have left there goes first.
    */
-  static TcGuardian start(NetDevice nic, Place place, String... filters)
-      throws NetmapException {
+  static TcGuardian start(NetDevice nic, Place place, String... filters) throws NetmapException {
     String cleaning = cleaning(nic, place);
     StringBuilder script = new StringBuilder();
     script.append("trap '' HUP INT TERM\n");

@@ -28,8 +28,13 @@ final class Frames {
   /** Who has {@code ip}? */
   static byte[] arpRequest(String mac, String senderIp, String ip) {
     return of(
-        "ffffffffffff" + mac + "0806 0001 0800 06 04 0001" + mac + hex(senderIp)
-            + "000000000000" + hex(ip));
+        "ffffffffffff"
+            + mac
+            + "0806 0001 0800 06 04 0001"
+            + mac
+            + hex(senderIp)
+            + "000000000000"
+            + hex(ip));
   }
 
   static String hex(String ip) {
@@ -46,8 +51,21 @@ final class Frames {
     byte[] header =
         HexFormat.of()
             .parseHex(
-                to + from + "0800" + "4500" + "0000" + "0001" + "4000" + "4001" + "0000"
-                    + hex(fromIp) + hex(toIp) + "0800" + "0000" + "1234" + "0001");
+                to
+                    + from
+                    + "0800"
+                    + "4500"
+                    + "0000"
+                    + "0001"
+                    + "4000"
+                    + "4001"
+                    + "0000"
+                    + hex(fromIp)
+                    + hex(toIp)
+                    + "0800"
+                    + "0000"
+                    + "1234"
+                    + "0001");
     System.arraycopy(header, 0, frame, 0, header.length);
     put(frame, 16, frame.length - 14);
     put(frame, 24, ~sum(frame, 14, 20, 0) & 0xffff);
@@ -58,12 +76,23 @@ final class Frames {
   /** A UDP datagram over IPv4; its checksum is right. */
   static byte[] udp(String to, String from, String toIp, String fromIp, int port, int dataBytes) {
     byte[] frame = new byte[14 + 20 + 8 + dataBytes];
-    String ports = HexFormat.of().toHexDigits((short) 4000) + HexFormat.of().toHexDigits((short) port);
+    String ports =
+        HexFormat.of().toHexDigits((short) 4000) + HexFormat.of().toHexDigits((short) port);
     byte[] header =
         HexFormat.of()
             .parseHex(
-                to + from + "0800" + "4500" + "0000" + "0001" + "4000" + "4011" + "0000"
-                    + hex(fromIp) + hex(toIp) + ports);
+                to
+                    + from
+                    + "0800"
+                    + "4500"
+                    + "0000"
+                    + "0001"
+                    + "4000"
+                    + "4011"
+                    + "0000"
+                    + hex(fromIp)
+                    + hex(toIp)
+                    + ports);
     System.arraycopy(header, 0, frame, 0, header.length);
     put(frame, 16, frame.length - 14);
     put(frame, 24, ~sum(frame, 14, 20, 0) & 0xffff);
