@@ -2,7 +2,6 @@
 package org.vhostnetmap.netmap.emulated.nic;
 
 import java.util.BitSet;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Bpf;
 import org.vhostnetmap.linux.BpfCode;
@@ -101,27 +100,21 @@ final class NicHook implements AutoCloseable {
    * The stack receives nothing by those queues of {@code nic} but what carries the mark, and that
    * without it.
    *
-   * @param queues which of {@code count} queues
+   * @param queues which ones
    * @param before the hook that this one is to replace; it is to be closed afterwards
    */
-  static NicHook block(NetDevice nic, BitSet queues, int count, @Nullable NicHook before)
+  static NicHook block(NetDevice nic, BitSet queues, QueueMapping mapping, @Nullable NicHook before)
       throws NetmapException {
     Place place =
         before != null && before.place == Place.INGRESS_BLOCK
             ? Place.INGRESS_OTHER_BLOCK
             : Place.INGRESS_BLOCK;
-    int[] recorded = queues.cardinality() == count ? new int[0] : recorded(queues);
-    String unmarked = "bpf direct-action bytecode '" + blockByTc(recorded).text() + "'";
-    return open(nic, place, blockByTcx(recorded), unmarked);
+    int[] values = mapping.isAll(queues) ? new int[0] : mapping.values(queues);
+    String unmarked = "bpf direct-action bytecode '" + blockByTc(values).text() + "'";
+    return open(nic, place, blockByTcx(values), unmarked);
   }
 
-  /** What queue_mapping is for frames of these queues: one more, or 0 where nobody recorded it. */
-  private static int[] recorded(BitSet queues) {
-    IntStream ones = queues.stream().map(queue -> queue + 1);
-    return (queues.get(0) ? IntStream.concat(IntStream.of(0), ones) : ones).toArray();
-  }
-
-  private static BpfCode blockByTcx(int[] recorded) {
+  private static BpfCode blockByTcx(int[] values) {
     BpfCode code =
         new BpfCode()
             .loadWord(2, 1, SKB_MARK)
@@ -130,31 +123,30 @@ final class NicHook implements AutoCloseable {
             .storeWord(1, SKB_MARK, 2)
             .move(0, TCX_NEXT)
             .exit();
-    if (recorded.length > 0) {
+    if (values.length > 0) {
       code.loadWord(2, 1, SKB_QUEUE_MAPPING);
-      for (int i = 0; i < recorded.length; i++) {
-        code.jumpIfEqual(2, recorded[i], recorded.length - i + 1);
+      for (int i = 0; i < values.length; i++) {
+        code.jumpIfEqual(2, values[i], values.length - i + 1);
       }
       code.move(0, TCX_NEXT).exit();
     }
     return code.move(0, TCX_DROP).exit();
   }
 
-  private static ClassicBpf blockByTc(int[] recorded) {
+  private static ClassicBpf blockByTc(int[] values) {
     ClassicBpf code = new ClassicBpf().load(ClassicBpf.MARK);
     code.jumpIfEqual(MARK, 0, 1).answer(TC_ACT_UNSPEC);
-    if (recorded.length > 0) {
+    if (values.length > 0) {
       code.load(ClassicBpf.QUEUE);
-      for (int i = 0; i < recorded.length; i++) {
-        code.jumpIfEqual(recorded[i], recorded.length - i, 0);
+      for (int i = 0; i < values.length; i++) {
+        code.jumpIfEqual(values[i], values.length - i, 0);
       }
       code.answer(TC_ACT_UNSPEC);
     }
     return code.answer(TC_ACT_SHOT);
   }
 
-  private static NicHook open(
-      NetDevice nic, Place place, BpfCode code, String... filters)
+  private static NicHook open(NetDevice nic, Place place, BpfCode code, String... filters)
       throws NetmapException {
     String way = System.getProperty(WAY, "");
     if (!way.equals("tc")) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import java.util.BitSet;
 import org.vhostnetmap.linux.ClassicBpf;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
@@ -46,10 +47,10 @@ final class PacketQueue implements AutoCloseable {
     PacketSocket.sender(device, BUFFER_BYTES).close();
   }
 
-  /** Takes what comes by queue {@code number} of {@code count}. */
-  static PacketQueue open(NetDevice device, int number, int count, Kring rx, Pool pool)
+  /** Takes what comes by queue {@code number}. */
+  static PacketQueue open(NetDevice device, int number, QueueMapping mapping, Kring rx, Pool pool)
       throws ErrnoException {
-    PacketSocket in = PacketSocket.receiver(device, filter(number, count), BUFFER_BYTES);
+    PacketSocket in = PacketSocket.receiver(device, filter(number, mapping), BUFFER_BYTES);
     try {
       PacketSocket out = PacketSocket.sender(device, BUFFER_BYTES);
       try {
@@ -65,17 +66,20 @@ final class PacketQueue implements AutoCloseable {
   }
 
   /** Not what our own host rings send to the stack; of the rest, what came by the queue. */
-  private static ClassicBpf filter(int number, int count) {
+  private static ClassicBpf filter(int number, QueueMapping mapping) {
     ClassicBpf filter = new ClassicBpf().load(ClassicBpf.MARK);
-    if (count == 1) {
-      return filter.jumpIfEqual(NicHook.MARK, 0, 1).answer(0).answer(WHOLE);
+    filter.jumpIfEqual(NicHook.MARK, 0, 1).answer(0);
+    BitSet one = new BitSet();
+    one.set(number);
+    if (!mapping.isAll(one)) {
+      int[] values = mapping.values(one);
+      filter.load(ClassicBpf.QUEUE);
+      for (int i = 0; i < values.length; i++) {
+        filter.jumpIfEqual(values[i], values.length - i, 0);
+      }
+      filter.answer(0);
     }
-    filter.jumpIfEqual(NicHook.MARK, 3, 0).load(ClassicBpf.QUEUE);
-    // Recorded as number + 1; what nobody recorded counts as queue 0's.
-    if (number == 0) {
-      return filter.jumpIfEqual(0, 2, 0).jumpIfEqual(1, 1, 0).answer(0).answer(WHOLE);
-    }
-    return filter.jumpIfEqual(number + 1, 1, 0).answer(0).answer(WHOLE);
+    return filter.answer(WHOLE);
   }
 
   PacketReceiver receiver() {

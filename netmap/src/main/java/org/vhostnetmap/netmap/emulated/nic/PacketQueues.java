@@ -49,6 +49,7 @@ public final class PacketQueues implements NicQueues {
   private final String name;
   private final NetDevice device;
   private final Pool pool;
+  private final QueueMapping mapping;
   private final int queueCount;
   private final int txSlots;
   private final int rxSlots;
@@ -60,11 +61,12 @@ public final class PacketQueues implements NicQueues {
   private long pastDrops;
 
   private PacketQueues(
-      String name, NetDevice device, Pool pool, int queueCount, int txSlots, int rxSlots) {
+      String name, NetDevice device, Pool pool, QueueMapping mapping, int txSlots, int rxSlots) {
     this.name = name;
     this.pool = pool;
     this.device = device;
-    this.queueCount = queueCount;
+    this.mapping = mapping;
+    queueCount = mapping.queues();
     this.txSlots = txSlots;
     this.rxSlots = rxSlots;
     queues = new PacketQueue[queueCount];
@@ -75,11 +77,17 @@ public final class PacketQueues implements NicQueues {
     try {
       NetDevice device = NetDevice.of(nic);
       int count = Math.min(device.channels().rx(), MOST_QUEUES);
+      QueueMapping mapping = new QueueMapping(count, device.driver().equals("veth"));
       // A socket tells whether we have the right.
       PacketQueue.probe(device);
       int most = (memory.geometry().ringBytes() - NetmapAbi.RING_BYTES) / NetmapAbi.SLOT_BYTES;
       return new PacketQueues(
-          nic, device, memory, count, slots(wishes.txSlots(), most), slots(wishes.rxSlots(), most));
+          nic,
+          device,
+          memory,
+          mapping,
+          slots(wishes.txSlots(), most),
+          slots(wishes.rxSlots(), most));
     } catch (ErrnoException e) {
       throw new NetmapException("AF_PACKET on " + nic + ": " + e.getMessage(), e.errno(), e);
     }
@@ -103,7 +111,7 @@ public final class PacketQueues implements NicQueues {
   @Override
   public synchronized void open(int number, Kring tx, Kring rx) throws NetmapException {
     try {
-      PacketQueue queue = PacketQueue.open(device, number, queueCount, rx, pool);
+      PacketQueue queue = PacketQueue.open(device, number, mapping, rx, pool);
       queues[number] = queue;
       try {
         keepHostOut();
@@ -124,7 +132,7 @@ public final class PacketQueues implements NicQueues {
       open.set(i, queues[i] != null);
     }
     NicHook old = block;
-    NicHook next = open.isEmpty() ? null : NicHook.block(device, open, queueCount, old);
+    NicHook next = open.isEmpty() ? null : NicHook.block(device, open, mapping, old);
     block = next;
     if (old != null && old != next) {
       old.close();

@@ -109,24 +109,20 @@ final class PacketReceiver implements AutoCloseable {
   }
 
   private boolean goesOnAfter(Kring kring, int error) {
-    switch (error) {
-      case Errno.EAGAIN -> {
-        return false;
-      }
-      case Errno.EINTR -> {
-        return true;
-      }
+    return switch (error) {
+      case Errno.EAGAIN -> false;
+      case Errno.EINTR -> true;
       case Errno.EINVAL -> {
         // A frame whose offloads a virtio-net header can't tell; the kernel has thrown it away.
         kring.drop(DropReason.REFUSED, 1);
-        return true;
+        yield true;
       }
       default -> {
         // ENETDOWN: told once when the device goes down, or away.
         deviceMayBeGone.run();
-        return false;
+        yield false;
       }
-    }
+    };
   }
 
   private void deliver(Kring kring, int got) {

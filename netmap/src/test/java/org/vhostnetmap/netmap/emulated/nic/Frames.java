@@ -18,7 +18,7 @@ final class Frames {
   }
 
   static int word(byte[] frame, int at) {
-    return (frame[at] & 0xff) << 8 | frame[at + 1] & 0xff;
+    return ((frame[at] & 0xff) << 8) | (frame[at + 1] & 0xff);
   }
 
   static String mac(byte[] frame, int at) {
@@ -39,7 +39,7 @@ final class Frames {
 
   static String hex(String ip) {
     StringBuilder hex = new StringBuilder();
-    for (String part : ip.split("\\.")) {
+    for (String part : ip.split("\\.", -1)) {
       hex.append(HexFormat.of().toHexDigits((byte) Integer.parseInt(part)));
     }
     return hex.toString();

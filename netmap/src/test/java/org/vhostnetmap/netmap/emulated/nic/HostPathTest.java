@@ -10,7 +10,6 @@ import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
@@ -86,7 +85,6 @@ class HostPathTest {
 
   private static byte[] await(Kring rx, Predicate<byte[]> wanted) {
     AtomicReference<byte[]> found = new AtomicReference<>(new byte[0]);
-    List<String> others = new ArrayList<>();
     Awaitility.await()
         .atMost(Duration.ofSeconds(5))
         .pollDelay(Duration.ZERO)
@@ -94,7 +92,6 @@ class HostPathTest {
         .until(
             () -> {
               for (byte[] frame : PoolRings.take(rx)) {
-                others.add(java.util.HexFormat.of().formatHex(frame));
                 if (wanted.test(frame)) {
                   found.set(frame);
                 }
@@ -142,8 +139,8 @@ class HostPathTest {
   }
 
   private static long received(String device) throws Exception {
-    String[] lines = command("ip", "-s", "link", "show", device).split("\n");
-    return Long.parseLong(lines[3].strip().split(" +")[1]);
+    String[] lines = command("ip", "-s", "link", "show", device).split("\n", -1);
+    return Long.parseLong(lines[3].strip().split(" +", -1)[1]);
   }
 
   @ParameterizedTest
