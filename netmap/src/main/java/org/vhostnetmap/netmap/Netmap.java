@@ -2,12 +2,13 @@
 package org.vhostnetmap.netmap;
 
 import java.util.List;
-import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
 import org.vhostnetmap.netmap.emulated.monitor.Monitors;
+import org.vhostnetmap.netmap.emulated.nic.HostPath;
 import org.vhostnetmap.netmap.emulated.nic.NicPorts;
+import org.vhostnetmap.netmap.emulated.nic.PacketQueues;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
 import org.vhostnetmap.netmap.emulated.pipe.Pipes;
 import org.vhostnetmap.netmap.emulated.vale.ValeSwitches;
@@ -61,11 +62,7 @@ public final class Netmap {
             new Monitors(),
             new Pipes(),
             switches,
-            new NicPorts(
-                List.of(new XdpFactory()),
-                (nic, tx, rx) -> {
-                  throw new NetmapException("no host rings in this build", Errno.EOPNOTSUPP);
-                })),
+            new NicPorts(List.of(new XdpFactory(), PacketQueues.FACTORY), HostPath::create)),
         switches);
   }
 
