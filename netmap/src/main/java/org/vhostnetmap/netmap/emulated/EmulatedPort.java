@@ -32,7 +32,7 @@ public final class EmulatedPort implements NetmapPort {
   private final List<NetmapRing> rxRings = new ArrayList<>();
   private final List<NetmapRing> hostTxRings = new ArrayList<>();
   private final List<NetmapRing> hostRxRings = new ArrayList<>();
-  private boolean closed;
+  private volatile boolean closed;
 
   /** Under the device's lock. */
   EmulatedPort(Ports ports, Registration registration, RegisterRequest request)
@@ -175,12 +175,14 @@ public final class EmulatedPort implements NetmapPort {
 
   @Override
   public long extraBuffers() {
-    return Memory.getUnsignedInt(registration.netmapIf() + NetmapAbi.IF_BUFS_HEAD);
+    return closed ? 0 : Memory.getUnsignedInt(registration.netmapIf() + NetmapAbi.IF_BUFS_HEAD);
   }
 
   @Override
   public void setExtraBuffers(long head) {
-    Memory.putInt(registration.netmapIf() + NetmapAbi.IF_BUFS_HEAD, (int) head);
+    if (!closed) {
+      Memory.putInt(registration.netmapIf() + NetmapAbi.IF_BUFS_HEAD, (int) head);
+    }
   }
 
   @Override

@@ -40,7 +40,13 @@ public final class NicPorts implements AdapterSource {
     String name = request.name();
     NicAdapter adapter = adapters.get(name);
     if (adapter == null) {
-      return create && exists(name) ? make(request, ports) : null;
+      // A NIC is there or not, nobody creates it; so "create" is not asked.
+      return exists(name) ? make(request, ports) : null;
+    }
+    String failure = adapter.failure();
+    if (failure != null) {
+      throw new NetmapException(
+          name + " failed while open and was not closed since: " + failure, Errno.ENXIO);
     }
     if (request.memoryId() != 0 && request.memoryId() != adapter.memory().id()) {
       throw new NetmapException(
