@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.linux.LinkEvent;
@@ -212,7 +213,10 @@ public final class NetmapBridgePort extends Port {
     try {
       attach();
     } catch (NetmapException refused) {
-      trouble = String.valueOf(refused.getMessage());
+      // That it is not back yet is no news; anything else is: somebody took it, say.
+      if (refused.errno() != Errno.ENXIO) {
+        trouble = String.valueOf(refused.getMessage());
+      }
       return;
     }
     reattached++;
@@ -259,12 +263,13 @@ public final class NetmapBridgePort extends Port {
     NetmapBindings known = bindings;
     if (known == null) {
       return new NetmapStatus(
-          device.description(), false, false, trouble, 0, 0, 0, 0, reattached, List.of());
+          device.description(), "", false, false, trouble, 0, 0, 0, 0, reattached, List.of());
     }
     PortInfo info = known.opens().getFirst().info();
     NicLink nic = link;
     return new NetmapStatus(
         device.description(),
+        known.opens().getFirst().description(),
         true,
         nic == null || nic.isUsable(),
         trouble,
@@ -285,6 +290,7 @@ public final class NetmapBridgePort extends Port {
     return netmap.rings()
         + (netmap.rings() == 1 ? " ring pair of " : " ring pairs of ")
         + netmap.device()
+        + (netmap.way().isEmpty() ? "" : ": " + netmap.way())
         + (netmap.link() ? "" : ", " + LINK_DOWN)
         + past;
   }

@@ -8,6 +8,7 @@ import org.vhostnetmap.netmap.NetmapPort;
  * The netmap rings behind a port at a moment.
  *
  * @param device which netmap serves them, for people
+ * @param way how the device gets at this port's frames, for people
  * @param up whether frames move
  * @param link whether the network device behind it is up and has a carrier; true without one
  * @param trouble why they don't, or why they did not the last time; empty when nothing ever
@@ -21,6 +22,7 @@ import org.vhostnetmap.netmap.NetmapPort;
  */
 public record NetmapStatus(
     String device,
+    String way,
     boolean up,
     boolean link,
     String trouble,

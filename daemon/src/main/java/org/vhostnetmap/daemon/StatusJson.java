@@ -69,6 +69,7 @@ final class StatusJson {
 
   private static void netmap(Json json, NetmapStatus netmap) {
     json.object().name("device").value(netmap.device());
+    json.name("way").value(netmap.way());
     json.name("up").value(netmap.up());
     json.name("link").value(netmap.link());
     json.name("ring_pairs").value(netmap.rings());

@@ -65,6 +65,7 @@ class StatusReportTest {
   private static final NetmapStatus NETMAP =
       new NetmapStatus(
           "a netmap",
+          "eth0 by carrier pigeon",
           true,
           false,
           "the interface eth0 is gone",
@@ -188,6 +189,7 @@ class StatusReportTest {
     assertEquals(
         Map.ofEntries(
             Map.entry("device", "a netmap"),
+            Map.entry("way", "eth0 by carrier pigeon"),
             Map.entry("up", true),
             Map.entry("link", false),
             Map.entry("ring_pairs", 2L),
