@@ -5,9 +5,11 @@ import java.util.List;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.emulated.EmulatedDevice;
+import org.vhostnetmap.netmap.emulated.Pool;
 import org.vhostnetmap.netmap.emulated.monitor.Monitors;
 import org.vhostnetmap.netmap.emulated.nic.HostPath;
 import org.vhostnetmap.netmap.emulated.nic.NicPorts;
+import org.vhostnetmap.netmap.emulated.nic.NicQueues;
 import org.vhostnetmap.netmap.emulated.nic.PacketQueues;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
 import org.vhostnetmap.netmap.emulated.pipe.Pipes;
@@ -56,13 +58,20 @@ public final class Netmap {
 
   /** A new emulated device; ports of two of them know nothing of each other. */
   public static EmulatedDevice emulated() {
+    return emulated(Pool.Geometry.GLOBAL, List.of(new XdpFactory(), PacketQueues.FACTORY));
+  }
+
+  /**
+   * The same with another size for the memory that NICs share, and with other ways to serve their
+   * queues.
+   *
+   * @param ways best first
+   */
+  public static EmulatedDevice emulated(Pool.Geometry global, List<NicQueues.Factory> ways) {
     ValeSwitches switches = new ValeSwitches(Netmap::isInterface);
     return new EmulatedDevice(
-        List.of(
-            new Monitors(),
-            new Pipes(),
-            switches,
-            new NicPorts(List.of(new XdpFactory(), PacketQueues.FACTORY), HostPath::create)),
+        global,
+        List.of(new Monitors(), new Pipes(), switches, new NicPorts(ways, HostPath::create)),
         switches);
   }
 

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated;
 
+import java.util.List;
 import org.junit.jupiter.api.Nested;
 import org.vhostnetmap.netmap.Netmap;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.conformance.MonitorConformance;
+import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
 import org.vhostnetmap.netmap.conformance.RingConformance;
 import org.vhostnetmap.netmap.conformance.ValeConformance;
+import org.vhostnetmap.netmap.emulated.nic.NicQueues;
+import org.vhostnetmap.netmap.emulated.nic.PacketQueues;
+import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
 
-/** The conformance suite on the emulated device. */
+/** The conformance suite on the emulated device, its NICs by each way that there is. */
 final class EmulatedConformanceTest {
   @Nested
   final class Rings extends RingConformance {
@@ -41,5 +46,25 @@ final class EmulatedConformanceTest {
     protected NetmapDevice newDevice() {
       return Netmap.emulated();
     }
+  }
+
+  @Nested
+  final class NicsByXdp extends NicConformance {
+    @Override
+    protected NetmapDevice newDevice() {
+      return byWayOf(new XdpFactory());
+    }
+  }
+
+  @Nested
+  final class NicsByPacketSockets extends NicConformance {
+    @Override
+    protected NetmapDevice newDevice() {
+      return byWayOf(PacketQueues.FACTORY);
+    }
+  }
+
+  private static NetmapDevice byWayOf(NicQueues.Factory way) {
+    return Netmap.emulated(Pool.Geometry.GLOBAL, List.of(way));
   }
 }
