@@ -30,6 +30,10 @@ import org.vhostnetmap.netmap.RegisterRequest;
  */
 public final class NetmapBridgePort extends Port {
   private static final System.Logger LOG = System.getLogger(NetmapBridgePort.class.getName());
+
+  /** Slots of a frame on a pipe or VALE port; a NIC without code of its own for it takes 1. */
+  private static final int LONGEST_CHAIN = 64;
+
   private static final List<NetmapRing> NO_RINGS = List.of();
   private static final String LINK_DOWN = "the link is down";
   private static final Duration LOOK_WHILE_UP = Duration.ofSeconds(1);
@@ -40,6 +44,7 @@ public final class NetmapBridgePort extends Port {
   private final NetmapDevice device;
   private final RegisterRequest request;
   private final boolean lossless;
+  private final int longestChain;
   private final QueueCounters portCounters = new QueueCounters("out", false);
   private final List<QueueCounters> inCounters = new ArrayList<>();
   private final List<QueueCounters> outCounters = new ArrayList<>();
@@ -70,6 +75,8 @@ public final class NetmapBridgePort extends Port {
     this.device = device;
     this.request = request;
     lossless = request.name().indexOf('{') >= 0 || request.name().indexOf('}') >= 0;
+    boolean nic = !lossless && request.name().indexOf(':') < 0;
+    longestChain = nic ? 1 : LONGEST_CHAIN;
     DropReason none = sends(request) ? DropReason.NOT_READY : DropReason.RECEIVES_ONLY;
     sink = new FlowSink(portCounters, none, DropReason.QUEUE_FULL);
     attach();
@@ -89,7 +96,7 @@ public final class NetmapBridgePort extends Port {
       List<NetmapSink> ofThisOpen = new ArrayList<>();
       for (NetmapRing ring : sends(request) ? both(open.txRings(), open.hostTxRings()) : NO_RINGS) {
         QueueCounters counters = counters(outCounters, "out", freshSinks.size(), false);
-        ofThisOpen.add(new NetmapSink(ring, open::txSync, counters));
+        ofThisOpen.add(new NetmapSink(ring, open::txSync, counters, longestChain));
         freshSinks.add(ofThisOpen.getLast());
       }
       List<NetmapRing> rx = both(open.rxRings(), open.hostRxRings());

@@ -14,10 +14,21 @@ final class NetmapSink implements Sink {
   private final NetmapRing ring;
   private final RingSync sync;
   private final QueueCounters counters;
+  private final int longest; // slots of a frame
   private final FrameCursor cursor = new FrameCursor();
   private boolean dirty;
 
   NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters) {
+    this(ring, sync, counters, Integer.MAX_VALUE);
+  }
+
+  /**
+   * A sink over a ring.
+   *
+   * @param longest slots that whoever drains the ring takes for one frame; most NICs take 1
+   */
+  NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters, int longest) {
+    this.longest = Math.min(longest, ring.slots() - 1);
     this.ring = ring;
     this.sync = sync;
     this.counters = counters;
@@ -47,11 +58,11 @@ final class NetmapSink implements Sink {
       int i = Long.numberOfTrailingZeros(left);
       int length = burst.length[i];
       int needed = length <= bufferBytes ? 1 : (length + bufferBytes - 1) / bufferBytes;
-      if (needed > room && needed < ring.slots()) {
+      if (needed > room && needed <= longest) {
         break;
       }
       boolean moves = needed == 1 && (movable >>> i & 1) != 0;
-      boolean fits = needed <= room;
+      boolean fits = needed <= longest;
       if (fits && ((moves && swap(burst, i, slot)) || spread(burst, i, slot, length))) {
         slot = ring.after(slot, needed);
         room -= needed;

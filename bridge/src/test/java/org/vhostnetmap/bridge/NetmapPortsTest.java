@@ -128,6 +128,21 @@ final class NetmapPortsTest {
   }
 
   @Test
+  void aFrameOfMoreSlotsThanTheNicTakesIsDroppedWhole() {
+    NetmapSink sink = new NetmapSink(memory.ring(), () -> syncs++, counters, 1);
+    byte[] small = frame(mac(1), mac(2), BUFFER, 1);
+    byte[] large = frame(mac(1), mac(2), BUFFER + 1, 2);
+    lend(large, small, large, small);
+    assertEquals(0, sink.offer(burst, 15));
+    assertEquals(15, burst.taken);
+    assertEquals(2, counters.frames);
+    assertEquals(2, drops(DropReason.TOO_LONG));
+    assertArrayEquals(small, taken(0));
+    assertArrayEquals(small, taken(1));
+    assertEquals(2, memory.ring().head());
+  }
+
+  @Test
   void aFullRingLeavesTheLastFramesAndTakesThemAfterASync() {
     NetmapSink sink = sink();
     byte[][] many = new byte[20][];

@@ -107,6 +107,20 @@ public final class NetworkNamespace implements AutoCloseable {
             + " up");
   }
 
+  /**
+   * A cable (veth) from {@code name} here to {@code otherName} in another namespace, which has to
+   * be of the same user namespace: root's.
+   */
+  public void connect(String name, NetworkNamespace other, String otherName) throws IOException {
+    get(
+        "ip link add "
+            + name
+            + " type veth peer name "
+            + otherName
+            + " netns "
+            + other.holder.pid());
+  }
+
   @Override
   public void close() {
     holder.destroy();
