@@ -100,7 +100,8 @@ public final class HostPath implements HostRings {
     NicHook old = hook;
     boolean needed = newCut || newTurning;
     if (newCut != cut || needed != (old != null)) {
-      hook = newCut ? NicHook.cut(nic, tapDevice) : newTurning ? NicHook.turn(nic) : null;
+      hook =
+          newCut ? NicHook.cut(nic, tapDevice) : newTurning ? NicHook.turn(nic, tapDevice) : null;
       if (old != null) {
         old.close();
       }
@@ -114,13 +115,13 @@ public final class HostPath implements HostRings {
    * The turn by the tc program takes every frame for one that is meant for the host, so we sort out
    * the others, as the stack would; on a promiscuous NIC (a bridge's, say) nobody sorts.
    */
-  private void sortOut() throws NetmapException {
+  private void sortOut() {
     NicHook held = hook;
-    if (held == null) {
+    if (held == null || held.tellsForWhom()) {
       return;
     }
     try {
-      long onlyTo = held.tellsForWhom() || nic.isPromiscuous() ? 0 : nic.mac();
+      long onlyTo = nic.isPromiscuous() ? 0 : nic.mac();
       forwarder.onlyTo(onlyTo);
       for (HostSender sender : senders) {
         if (sender != null) {
@@ -128,7 +129,7 @@ public final class HostPath implements HostRings {
         }
       }
     } catch (ErrnoException e) {
-      throw new NetmapException("address of " + nic, e.errno(), e);
+      LOG.log(System.Logger.Level.DEBUG, "nothing more to sort: " + e.getMessage());
     }
   }
 

@@ -2,6 +2,7 @@
 package org.vhostnetmap.netmap.emulated.nic;
 
 import java.util.BitSet;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Bpf;
 import org.vhostnetmap.linux.BpfCode;
@@ -21,7 +22,7 @@ import org.vhostnetmap.netmap.emulated.nic.TcGuardian.Place;
 ///    [egress]           [ingress]          egress:  marked -> this NIC's ingress; all else -> a TAP
 ///        |                  |              ingress: marked -> pass;               all else -> drop
 ///        v                  | taps (AF_PACKET) see the frame before ingress does
-///       driver            driver (XDP)
+///      driver             driver (XDP)
 /// ```
 ///
 /// The *mark* is on frames that a host TX ring gives to the stack. There are two ways to hold the
@@ -49,42 +50,60 @@ final class NicHook implements AutoCloseable {
   private static final int TC_ACT_UNSPEC = -1;
   private static final int TC_ACT_SHOT = 2;
 
-  private final AutoCloseable holder;
+  private final List<? extends AutoCloseable> holders;
   private final Place place;
   private final String description;
 
-  private NicHook(AutoCloseable holder, Place place, String description) {
-    this.holder = holder;
+  private NicHook(List<? extends AutoCloseable> holders, Place place, String description) {
+    this.holders = holders;
     this.place = place;
     this.description = description;
   }
 
   /** What the host transmits on {@code nic} goes out of {@code tap} instead. */
   static NicHook cut(NetDevice nic, NetDevice tap) throws NetmapException {
-    BpfCode code = turningRound(nic).move(1, tap.index()).move(2, 0).call(BPF_REDIRECT).exit();
-    String toTap =
+    BpfCode toTap = new BpfCode().move(1, tap.index()).move(2, 0).call(BPF_REDIRECT).exit();
+    String toTapByTc =
         "bpf bytecode '"
             + new ClassicBpf().answer(-1).text()
             + "' action mirred egress redirect dev "
             + TcGuardian.device(tap);
-    return open(nic, Place.EGRESS_CUT, code, turningRoundByTc(nic), toTap);
+    return open(
+        Place.EGRESS_CUT, () -> tcxByTap(nic, toTap, tap), nic, turningRoundByTc(nic), toTapByTc);
   }
 
   /** What the host transmits on {@code nic} goes on as ever; only marked frames are turned. */
-  static NicHook turn(NetDevice nic) throws NetmapException {
-    BpfCode code = turningRound(nic).move(0, TCX_NEXT).exit();
-    return open(nic, Place.EGRESS_TURN, code, turningRoundByTc(nic));
+  static NicHook turn(NetDevice nic, NetDevice tap) throws NetmapException {
+    BpfCode marked = redirectMarked(tap, 0).move(0, TCX_NEXT).exit();
+    return open(Place.EGRESS_TURN, () -> tcxByTap(nic, marked, tap), nic, turningRoundByTc(nic));
   }
 
-  /** Marked frames go to the NIC's ingress; what follows is for all others. */
-  private static BpfCode turningRound(NetDevice nic) {
+  /** What follows is for frames without the mark. */
+  private static BpfCode redirectMarked(NetDevice to, int flags) {
     return new BpfCode()
         .loadWord(2, 1, SKB_MARK)
         .jumpUnlessEqual(2, MARK, 4)
-        .move(1, nic.index())
-        .move(2, BPF_F_INGRESS)
+        .move(1, to.index())
+        .move(2, flags)
         .call(BPF_REDIRECT)
         .exit();
+  }
+
+  /**
+   * Marked frames go to the TAP's egress and only there turn round. A redirect to an egress makes
+   * the kernel remember that the frame was redirected, one to an ingress does not, and generic XDP
+   * at the NIC leaves only frames alone of which that is remembered.
+   */
+  private static List<Fd> tcxByTap(NetDevice nic, BpfCode code, NetDevice tap)
+      throws ErrnoException {
+    BpfCode turn = redirectMarked(nic, BPF_F_INGRESS).move(0, TCX_NEXT).exit();
+    Fd first = tcx(tap, Bpf.ATTACH_TCX_EGRESS, "netmap_turn", turn);
+    try {
+      return List.of(tcx(nic, Bpf.ATTACH_TCX_EGRESS, "netmap_egress", code), first);
+    } catch (ErrnoException e) {
+      first.close();
+      throw e;
+    }
   }
 
   private static String turningRoundByTc(NetDevice nic) {
@@ -111,7 +130,12 @@ final class NicHook implements AutoCloseable {
             : Place.INGRESS_BLOCK;
     int[] values = mapping.isAll(queues) ? new int[0] : mapping.values(queues);
     String unmarked = "bpf direct-action bytecode '" + blockByTc(values).text() + "'";
-    return open(nic, place, blockByTcx(values), unmarked);
+    BpfCode code = blockByTcx(values);
+    return open(
+        place,
+        () -> List.of(tcx(nic, Bpf.ATTACH_TCX_INGRESS, "netmap_ingress", code)),
+        nic,
+        unmarked);
   }
 
   private static BpfCode blockByTcx(int[] values) {
@@ -146,12 +170,17 @@ final class NicHook implements AutoCloseable {
     return code.answer(TC_ACT_SHOT);
   }
 
-  private static NicHook open(NetDevice nic, Place place, BpfCode code, String... filters)
+  /** Links of ours. */
+  private interface Tcx {
+    List<Fd> attach() throws ErrnoException;
+  }
+
+  private static NicHook open(Place place, Tcx tcx, NetDevice nic, String... filters)
       throws NetmapException {
     String way = System.getProperty(WAY, "");
     if (!way.equals("tc")) {
       try {
-        return tcx(nic, place, code);
+        return new NicHook(tcx.attach(), place, "tcx");
       } catch (ErrnoException e) {
         if (way.equals("tcx")) {
           throw new NetmapException("no tcx link at " + nic, e.errno(), e);
@@ -159,14 +188,13 @@ final class NicHook implements AutoCloseable {
         LOG.log(System.Logger.Level.DEBUG, "no tcx link, so the tc program: " + e.getMessage());
       }
     }
-    return new NicHook(TcGuardian.start(nic, place, filters), place, "tc");
+    return new NicHook(List.of(TcGuardian.start(nic, place, filters)), place, "tc");
   }
 
-  private static NicHook tcx(NetDevice nic, Place place, BpfCode code) throws ErrnoException {
-    int attachType = place.egress ? Bpf.ATTACH_TCX_EGRESS : Bpf.ATTACH_TCX_INGRESS;
-    String name = place.egress ? "netmap_egress" : "netmap_ingress";
+  private static Fd tcx(NetDevice device, int attachType, String name, BpfCode code)
+      throws ErrnoException {
     try (Fd program = Bpf.load(Bpf.PROG_TYPE_SCHED_CLS, attachType, name, code)) {
-      return new NicHook(Bpf.link(program.value(), nic.index(), attachType, 0), place, "tcx");
+      return Bpf.link(program.value(), device.index(), attachType, 0);
     }
   }
 
@@ -182,10 +210,12 @@ final class NicHook implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      holder.close();
-    } catch (Exception e) {
-      LOG.log(System.Logger.Level.WARNING, "a hook at a NIC may still be there", e);
+    for (AutoCloseable holder : holders) {
+      try {
+        holder.close();
+      } catch (Exception e) {
+        LOG.log(System.Logger.Level.WARNING, "a hook at a NIC may still be there", e);
+      }
     }
   }
 }
