@@ -43,7 +43,7 @@ final class Peer implements AutoCloseable {
             Path self =
                 Path.of("/proc").resolve(Files.readSymbolicLink(Path.of("/proc/thread-self")));
             namespace.complete(self.resolve("ns/net"));
-            for (FutureTask<?> task = tasks.take(); task != END; task = tasks.take()) {
+            for (FutureTask<?> task = tasks.take(); !task.equals(END); task = tasks.take()) {
               task.run();
             }
           });
@@ -84,9 +84,18 @@ final class Peer implements AutoCloseable {
                 == 0);
   }
 
+  /** Waits for a thread to end. */
+  static void join(Thread thread) {
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   @Override
-  public void close() throws Exception {
+  public void close() {
     tasks.add(END);
-    thread.join();
+    join(thread);
   }
 }

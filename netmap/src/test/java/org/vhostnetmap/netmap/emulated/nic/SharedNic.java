@@ -61,9 +61,9 @@ final class SharedNic implements AutoCloseable {
   }
 
   @Override
-  public void close() throws InterruptedException {
+  public void close() {
     stop = true;
-    thread.join();
+    Peer.join(thread);
     port.close();
     device.close();
   }
@@ -73,7 +73,7 @@ final class SharedNic implements AutoCloseable {
     NicQueues.Factory way = arguments[1].equals("xdp") ? new XdpFactory() : PacketQueues.FACTORY;
     try (SharedNic shared = new SharedNic(arguments[0], way)) {
       System.out.println("ready");
-      shared.thread.join();
+      Peer.join(shared.thread);
     }
   }
 }
