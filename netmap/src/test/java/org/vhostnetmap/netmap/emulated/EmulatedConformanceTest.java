@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.util.List;
 import org.junit.jupiter.api.Nested;
 import org.vhostnetmap.netmap.Netmap;
 import org.vhostnetmap.netmap.NetmapDevice;
+import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.netmap.conformance.MonitorConformance;
 import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
 import org.vhostnetmap.netmap.conformance.RingConformance;
 import org.vhostnetmap.netmap.conformance.ValeConformance;
+import org.vhostnetmap.netmap.conformance.VolumeConformance;
 import org.vhostnetmap.netmap.emulated.nic.NicQueues;
 import org.vhostnetmap.netmap.emulated.nic.PacketQueues;
 import org.vhostnetmap.netmap.emulated.nic.XdpFactory;
@@ -66,5 +70,19 @@ final class EmulatedConformanceTest {
 
   private static NetmapDevice byWayOf(NicQueues.Factory way) {
     return Netmap.emulated(Pool.Geometry.GLOBAL, List.of(way));
+  }
+
+  @Nested
+  final class Volume extends VolumeConformance {
+    @Override
+    protected NetmapDevice newDevice() {
+      return Netmap.emulated();
+    }
+
+    @Override
+    protected void allAccountedFor(NetmapPort receiver, long sent, long received) {
+      long dropped = receiver.drops().stream().mapToLong(NetmapPort.DeviceDrops::frames).sum();
+      assertEquals(sent, received + dropped, () -> "drops: " + receiver.drops());
+    }
   }
 }

@@ -9,6 +9,7 @@ import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
 import org.vhostnetmap.netmap.conformance.RingConformance;
 import org.vhostnetmap.netmap.conformance.ValeConformance;
+import org.vhostnetmap.netmap.conformance.VolumeConformance;
 
 /** The conformance suite on the netmap module of this kernel, where there is one. */
 final class KernelConformanceTest {
@@ -51,6 +52,14 @@ final class KernelConformanceTest {
 
   @Nested
   final class Nics extends NicConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Volume extends VolumeConformance {
     @Override
     protected NetmapDevice newDevice() throws NetmapException {
       return device();

@@ -21,8 +21,11 @@ public final class Pipes implements AdapterSource {
   private static final int FEWEST_SLOTS = 2;
   private static final int DEFAULT_SLOTS = 1024;
 
-  /** Rings of either direction that the memory of a free base has room for, beside one. */
-  private static final int FREE_BASE_HEADROOM = 32;
+  /** At least so many rings more of either direction fit into the memory of a free base. */
+  private static final int FREE_BASE_RINGS = 32;
+
+  /** And so many buffers: 64 MiB, but only those that are used take memory. */
+  private static final int FREE_BASE_BUFFERS = 32_768;
 
   private final Map<Adapter, Map<String, Pipe>> pipes = new HashMap<>();
   private final Map<String, FreeBase> freeBases = new HashMap<>();
@@ -154,8 +157,14 @@ public final class Pipes implements AdapterSource {
     return base;
   }
 
-  /** Both ends of a pipe have rings with buffers of their own. */
+  /**
+   * Rings of either direction, beside one, that a free base's memory has buffers for: both ends of
+   * a pipe have their own. All 64 pipes find room when the first one is small.
+   */
   private static int headroom(Adapter.Config config) {
-    return FREE_BASE_HEADROOM + 2 * Math.max(config.txRings(), config.rxRings());
+    int onePipe = 2 * Math.max(config.txRings(), config.rxRings());
+    int slots = Math.max(config.txSlots(), config.rxSlots());
+    int affordable = Math.max(FREE_BASE_RINGS, FREE_BASE_BUFFERS / slots);
+    return onePipe + Math.min(affordable, MOST_PIPES * onePipe);
   }
 }
