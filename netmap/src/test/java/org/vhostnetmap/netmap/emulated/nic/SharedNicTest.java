@@ -92,6 +92,7 @@ class SharedNicTest {
             new Random(1).nextBytes(data);
             assertArrayEquals(data, peerSends(peer, data));
             assertArrayEquals(data, peerReceives(peer, data));
+            assertTrue(shared.port.failure().isEmpty());
           }
           HostPathTest.assertNothingLeft();
           assertTrue(peer.pings(NIC_IP), "ping after close");
