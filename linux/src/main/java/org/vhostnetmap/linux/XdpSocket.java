@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.libc.Native;
 
 /// An AF_XDP socket: one queue of an interface whose frames lie in memory of the caller's, the
@@ -17,6 +18,9 @@ import org.vhostnetmap.linux.libc.Native;
 ///   completion (we read)  frames sent: their chunks are ours again    <-+
 /// ```
 ///
+/// Behind it are two sockets of one UMEM, one that receives and one that sends: whoever waits for
+/// frames would be told of each frame sent otherwise, at a tenth of the cost of sending it.
+///
 /// Nothing arrives before a program sends it here: an XSKMAP and a [Bpf] link see to that. The UMEM
 /// stays the caller's, and the kernel may write into every chunk that it was given until [#close]
 /// has returned. The rings belong to one thread for receiving and one for transmitting; the rest is
@@ -24,6 +28,9 @@ import org.vhostnetmap.linux.libc.Native;
 public final class XdpSocket implements AutoCloseable {
   /** Where in its chunk a received frame begins, in bytes: XDP_PACKET_HEADROOM. */
   public static final int HEADROOM = 256;
+
+  /** Bind flag of the second socket of a UMEM. */
+  private static final int XDP_SHARED_UMEM = 1;
 
   /** Bind flag: copy, even where the driver could do without. */
   public static final int XDP_COPY = 2;
@@ -60,6 +67,7 @@ public final class XdpSocket implements AutoCloseable {
   private static final int MSG_DONTWAIT = 0x40;
 
   private final Fd fd;
+  private final Fd sender;
   private final List<Mapping> mappings;
   private final XdpProducer fill;
   private final XdpConsumer completion;
@@ -87,13 +95,14 @@ public final class XdpSocket implements AutoCloseable {
   public record Statistics(
       long rxDropped, long rxInvalid, long txInvalid, long rxRingFull, long fillRingEmpty) {}
 
-  private XdpSocket(Fd fd, List<Mapping> mappings, ByteBuffer offsets, int slots)
-      throws ErrnoException {
+  private XdpSocket(Fd fd, Fd sender, List<Mapping> mappings, int slots) throws ErrnoException {
     this.fd = fd;
+    this.sender = sender;
     this.mappings = mappings;
+    ByteBuffer offsets = offsets(fd.value());
     receive = consumer(offsets, 0, PGOFF_RX_RING, slots, FRAME_SHIFT);
-    transmit = producer(offsets, 32, PGOFF_TX_RING, slots, FRAME_SHIFT);
-    fill = producer(offsets, 64, PGOFF_FILL_RING, slots, ADDRESS_SHIFT);
+    transmit = producer(sender, offsets, 32, PGOFF_TX_RING, slots, FRAME_SHIFT);
+    fill = producer(fd, offsets, 64, PGOFF_FILL_RING, slots, ADDRESS_SHIFT);
     completion = consumer(offsets, 96, PGOFF_COMPLETION_RING, slots, ADDRESS_SHIFT);
   }
 
@@ -104,23 +113,29 @@ public final class XdpSocket implements AutoCloseable {
    * @param slots entries of each ring, a power of two
    */
   public static XdpSocket open(Umem umem, int slots) throws ErrnoException {
+    Fd fd = socket();
+    Fd sender = null;
+    List<Mapping> mappings = new ArrayList<>(4);
+    try {
+      sender = socket();
+      register(fd.value(), umem);
+      for (int ring : new int[] {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING}) {
+        set(fd.value(), SOL_XDP, ring, slots, "AF_XDP ring of " + slots);
+      }
+      set(sender.value(), SOL_XDP, XDP_TX_RING, slots, "AF_XDP ring of " + slots);
+      return new XdpSocket(fd, sender, mappings, slots);
+    } catch (ErrnoException e) {
+      release(mappings, sender, fd);
+      throw e;
+    }
+  }
+
+  private static Fd socket() throws ErrnoException {
     int socket = Native.C.socket(AF_XDP, SOCK_RAW | Sockets.SOCK_CLOEXEC, 0);
     if (socket < 0) {
       throw new ErrnoException("AF_XDP socket", Native.errno());
     }
-    Fd fd = new Fd(socket);
-    List<Mapping> mappings = new ArrayList<>(4);
-    try {
-      register(socket, umem);
-      for (int ring :
-          new int[] {XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING, XDP_TX_RING}) {
-        set(socket, SOL_XDP, ring, slots, "AF_XDP ring of " + slots);
-      }
-      return new XdpSocket(fd, mappings, offsets(socket), slots);
-    } catch (ErrnoException e) {
-      release(mappings, fd);
-      throw e;
-    }
+    return new Fd(socket);
   }
 
   private static void register(int socket, Umem umem) throws ErrnoException {
@@ -152,7 +167,7 @@ public final class XdpSocket implements AutoCloseable {
 
   private XdpConsumer consumer(ByteBuffer offsets, int at, long file, int slots, int entryShift)
       throws ErrnoException {
-    long base = map(offsets, at, file, slots, entryShift);
+    long base = map(fd, offsets, at, file, slots, entryShift);
     return new XdpConsumer(
         base + offsets.getLong(at),
         base + offsets.getLong(at + 8),
@@ -161,9 +176,10 @@ public final class XdpSocket implements AutoCloseable {
         entryShift);
   }
 
-  private XdpProducer producer(ByteBuffer offsets, int at, long file, int slots, int entryShift)
+  private XdpProducer producer(
+      Fd socket, ByteBuffer offsets, int at, long file, int slots, int entryShift)
       throws ErrnoException {
-    long base = map(offsets, at, file, slots, entryShift);
+    long base = map(socket, offsets, at, file, slots, entryShift);
     return new XdpProducer(
         base + offsets.getLong(at),
         base + offsets.getLong(at + 8),
@@ -173,10 +189,11 @@ public final class XdpSocket implements AutoCloseable {
         entryShift);
   }
 
-  private long map(ByteBuffer offsets, int at, long file, int slots, int entryShift)
+  private long map(
+      Fd socket, ByteBuffer offsets, int at, long file, int slots, int entryShift)
       throws ErrnoException {
     long bytes = offsets.getLong(at + 16) + ((long) slots << entryShift);
-    Mapping mapping = Mapping.of(fd.value(), file, bytes, true);
+    Mapping mapping = Mapping.of(socket.value(), file, bytes, true);
     mappings.add(mapping);
     return mapping.address();
   }
@@ -188,10 +205,17 @@ public final class XdpSocket implements AutoCloseable {
    * @throws ErrnoException EBUSY too for a while after another socket of this queue was closed
    */
   public void bind(int interfaceIndex, int queue, int flags) throws ErrnoException {
+    bind(fd, interfaceIndex, queue, flags, 0);
+    bind(sender, interfaceIndex, queue, XDP_SHARED_UMEM, fd.value());
+  }
+
+  private static void bind(Fd socket, int interfaceIndex, int queue, int flags, int umem)
+      throws ErrnoException {
     byte[] address = new byte[16];
     ByteBuffer fields = ByteBuffer.wrap(address).order(ByteOrder.nativeOrder());
     fields.putShort((short) AF_XDP).putShort((short) flags).putInt(interfaceIndex).putInt(queue);
-    if (Native.C.bind(fd.value(), address, address.length) < 0) {
+    fields.putInt(umem);
+    if (Native.C.bind(socket.value(), address, address.length) < 0) {
       throw new ErrnoException(
           "bind AF_XDP to queue " + queue + " of interface " + interfaceIndex, Native.errno());
     }
@@ -199,18 +223,15 @@ public final class XdpSocket implements AutoCloseable {
 
   /** Whether the driver reads and writes the UMEM itself, without the kernel's copying. */
   public boolean zeroCopy() throws ErrnoException {
-    return get(XDP_OPTIONS, 4, "AF_XDP options").getInt(0) != 0;
+    return get(fd, XDP_OPTIONS, 4, "AF_XDP options").getInt(0) != 0;
   }
 
   /** What the kernel dropped. */
   public Statistics statistics() throws ErrnoException {
-    ByteBuffer words = get(XDP_STATISTICS, 48, "AF_XDP statistics");
+    ByteBuffer in = get(fd, XDP_STATISTICS, 48, "AF_XDP statistics");
+    ByteBuffer out = get(sender, XDP_STATISTICS, 48, "AF_XDP statistics");
     return new Statistics(
-        words.getLong(0),
-        words.getLong(8),
-        words.getLong(16),
-        words.getLong(24),
-        words.getLong(32));
+        in.getLong(0), in.getLong(8), out.getLong(16), in.getLong(24), in.getLong(32));
   }
 
   /**
@@ -218,7 +239,7 @@ public final class XdpSocket implements AutoCloseable {
    * Linux 6.17 and later; false where that can't be changed.
    */
   public boolean setTransmitBudget(int frames) {
-    return trySet(SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames);
+    return trySet(sender, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, frames);
   }
 
   /**
@@ -226,13 +247,13 @@ public final class XdpSocket implements AutoCloseable {
    * Linux 5.11 and later; false where that can't be changed.
    */
   public boolean setBusyPoll(int micros, int budget) {
-    return trySet(Sockets.SOL_SOCKET, SO_PREFER_BUSY_POLL, 1)
-        && trySet(Sockets.SOL_SOCKET, SO_BUSY_POLL, micros)
-        && trySet(Sockets.SOL_SOCKET, SO_BUSY_POLL_BUDGET, budget);
+    return trySet(fd, Sockets.SOL_SOCKET, SO_PREFER_BUSY_POLL, 1)
+        && trySet(fd, Sockets.SOL_SOCKET, SO_BUSY_POLL, micros)
+        && trySet(fd, Sockets.SOL_SOCKET, SO_BUSY_POLL_BUDGET, budget);
   }
 
-  private boolean trySet(int level, int option, int value) {
-    return Native.C.setsockopt(fd.value(), level, option, bytes(value), Integer.BYTES) == 0;
+  private static boolean trySet(Fd socket, int level, int option, int value) {
+    return Native.C.setsockopt(socket.value(), level, option, bytes(value), Integer.BYTES) == 0;
   }
 
   private static void set(int fd, int level, int option, int value, String what)
@@ -249,9 +270,10 @@ public final class XdpSocket implements AutoCloseable {
   }
 
   /** An option, followed by zeroes where the kernel knows less of it. */
-  private ByteBuffer get(int option, int length, String what) throws ErrnoException {
+  private static ByteBuffer get(Fd socket, int option, int length, String what)
+      throws ErrnoException {
     byte[] bytes = new byte[length];
-    if (Native.C.getsockopt(fd.value(), SOL_XDP, option, bytes, new int[] {length}) < 0) {
+    if (Native.C.getsockopt(socket.value(), SOL_XDP, option, bytes, new int[] {length}) < 0) {
       throw new ErrnoException(what, Native.errno());
     }
     return ByteBuffer.wrap(bytes).order(ByteOrder.nativeOrder());
@@ -288,7 +310,7 @@ public final class XdpSocket implements AutoCloseable {
    * frame or has no room, {@code -ENETDOWN} when it is down. Does not allocate.
    */
   public int wakeTransmit() {
-    return Native.C.send(fd.value(), 0, 0, MSG_DONTWAIT) >= 0 ? 0 : -Native.errno();
+    return Native.C.send(sender.value(), 0, 0, MSG_DONTWAIT) >= 0 ? 0 : -Native.errno();
   }
 
   /**
@@ -302,12 +324,15 @@ public final class XdpSocket implements AutoCloseable {
   /** Unbinds and forgets the UMEM, which the kernel writes into no more. */
   @Override
   public void close() {
-    release(mappings, fd);
+    release(mappings, sender, fd);
   }
 
-  /** A mapping keeps the socket alive, so the mappings go first. */
-  private static void release(List<Mapping> mappings, Fd fd) {
+  /** A mapping keeps its socket alive, so the mappings go first. */
+  private static void release(List<Mapping> mappings, @Nullable Fd sender, Fd fd) {
     mappings.forEach(Mapping::close);
+    if (sender != null) {
+      sender.close();
+    }
     fd.close();
   }
 }
