@@ -189,8 +189,7 @@ public final class XdpSocket implements AutoCloseable {
         entryShift);
   }
 
-  private long map(
-      Fd socket, ByteBuffer offsets, int at, long file, int slots, int entryShift)
+  private long map(Fd socket, ByteBuffer offsets, int at, long file, int slots, int entryShift)
       throws ErrnoException {
     long bytes = offsets.getLong(at + 16) + ((long) slots << entryShift);
     Mapping mapping = Mapping.of(socket.value(), file, bytes, true);

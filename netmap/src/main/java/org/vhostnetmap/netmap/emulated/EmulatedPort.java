@@ -28,6 +28,11 @@ public final class EmulatedPort implements NetmapPort {
   private final boolean forwardDown;
   private final Alarm alarm;
   private final Epoll ready;
+
+  /** By kring, TX first: the descriptor that {@link #ready} watches for it, or -1. */
+  private final int[] watched;
+
+  private boolean armed;
   private final List<NetmapRing> txRings = new ArrayList<>();
   private final List<NetmapRing> rxRings = new ArrayList<>();
   private final List<NetmapRing> hostTxRings = new ArrayList<>();
@@ -52,9 +57,10 @@ public final class EmulatedPort implements NetmapPort {
     for (Kring kring : rx) {
       (kring.host ? hostRxRings : rxRings).add(view(kring));
     }
+    watched = new int[tx.length + rx.length];
     alarm = new Alarm();
     try {
-      ready = watch();
+      ready = epoll(alarm);
     } catch (ErrnoException e) {
       alarm.close();
       throw e;
@@ -66,18 +72,10 @@ public final class EmulatedPort implements NetmapPort {
     }
   }
 
-  private Epoll watch() throws ErrnoException {
+  private static Epoll epoll(Alarm alarm) throws ErrnoException {
     Epoll epoll = new Epoll(1);
     try {
       epoll.add(alarm.fd(), Epoll.IN, 0);
-      for (Kring[] krings : new Kring[][] {tx, rx}) {
-        for (Kring kring : krings) {
-          int fd = adapter.readyFd(kring);
-          if (fd >= 0) {
-            epoll.add(fd, Epoll.IN, 0);
-          }
-        }
-      }
     } catch (ErrnoException e) {
       epoll.close();
       throw e;
@@ -158,13 +156,51 @@ public final class EmulatedPort implements NetmapPort {
     return ready.fd();
   }
 
+  /**
+   * The rings' own descriptors are watched only from here to {@link #disarm}: a socket that is
+   * watched wakes its watcher for each frame, whether he sleeps or not.
+   */
   @Override
   public void arm() {
     alarm.arm();
+    if (armed) {
+      return;
+    }
+    armed = true;
+    int i = 0;
+    for (Kring kring : tx) {
+      watched[i++] = watch(kring);
+    }
+    for (Kring kring : rx) {
+      watched[i++] = watch(kring);
+    }
+  }
+
+  private int watch(Kring kring) {
+    int fd = adapter.readyFd(kring);
+    if (fd >= 0) {
+      try {
+        ready.add(fd, Epoll.IN, 0);
+      } catch (ErrnoException e) {
+        // Its ring was taken apart meanwhile, or the kernel is out of memory: as a false alarm, so
+        // that the sleeper looks again.
+        alarm.wake();
+        return -1;
+      }
+    }
+    return fd;
   }
 
   @Override
   public void disarm() {
+    if (armed) {
+      armed = false;
+      for (int fd : watched) {
+        if (fd >= 0) {
+          ready.remove(fd);
+        }
+      }
+    }
     alarm.disarm();
   }
 
