@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Nested;
 import org.vhostnetmap.netmap.Netmap;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapPort;
+import org.vhostnetmap.netmap.conformance.AttachConformance;
 import org.vhostnetmap.netmap.conformance.MonitorConformance;
 import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
@@ -83,6 +84,14 @@ final class EmulatedConformanceTest {
     protected void allAccountedFor(NetmapPort receiver, long sent, long received) {
       long dropped = receiver.drops().stream().mapToLong(NetmapPort.DeviceDrops::frames).sum();
       assertEquals(sent, received + dropped, () -> "drops: " + receiver.drops());
+    }
+  }
+
+  @Nested
+  final class Attached extends AttachConformance {
+    @Override
+    protected NetmapDevice newDevice() {
+      return Netmap.emulated();
     }
   }
 }

@@ -4,6 +4,7 @@ package org.vhostnetmap.netmap.kernel;
 import org.junit.jupiter.api.Nested;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.conformance.AttachConformance;
 import org.vhostnetmap.netmap.conformance.MonitorConformance;
 import org.vhostnetmap.netmap.conformance.NicConformance;
 import org.vhostnetmap.netmap.conformance.PipeConformance;
@@ -60,6 +61,14 @@ final class KernelConformanceTest {
 
   @Nested
   final class Volume extends VolumeConformance {
+    @Override
+    protected NetmapDevice newDevice() throws NetmapException {
+      return device();
+    }
+  }
+
+  @Nested
+  final class Attached extends AttachConformance {
     @Override
     protected NetmapDevice newDevice() throws NetmapException {
       return device();

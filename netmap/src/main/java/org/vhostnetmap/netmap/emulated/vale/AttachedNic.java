@@ -3,9 +3,11 @@ package org.vhostnetmap.netmap.emulated.vale;
 
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Epoll;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventFd;
 import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.PortMode;
@@ -29,6 +31,7 @@ final class AttachedNic implements AutoCloseable {
   private final ValeSwitch bridge;
   private final Ports ports;
   private final Adapter nic;
+  private final NetDevice device;
   private final AttachedSide[] sides;
   private final Fd stopFd;
   private final Epoll epoll;
@@ -37,10 +40,17 @@ final class AttachedNic implements AutoCloseable {
   private int joined;
 
   private AttachedNic(
-      ValeSwitch bridge, Ports ports, Adapter nic, AttachedSide[] sides, Fd stopFd, Epoll epoll) {
+      ValeSwitch bridge,
+      Ports ports,
+      Adapter nic,
+      NetDevice device,
+      AttachedSide[] sides,
+      Fd stopFd,
+      Epoll epoll) {
     this.bridge = bridge;
     this.ports = ports;
     this.nic = nic;
+    this.device = device;
     this.sides = sides;
     this.stopFd = stopFd;
     this.epoll = epoll;
@@ -72,7 +82,7 @@ final class AttachedNic implements AutoCloseable {
         host = open(nic, nicRequest.with(PortMode.HOST, 0), ports);
       }
       return assemble(name.toString(), bridge, ports, nic, own, host);
-    } catch (NetmapException failed) {
+    } catch (NetmapException | RuntimeException | Error failed) {
       close(host);
       close(own);
       nic.unclaim();
@@ -127,7 +137,7 @@ final class AttachedNic implements AutoCloseable {
           for (AttachedSide each : sides) {
             epoll.add(each.port().fd(), Epoll.IN, 0);
           }
-          return new AttachedNic(bridge, ports, nic, sides, stop, epoll);
+          return new AttachedNic(bridge, ports, nic, NetDevice.of(nic.name()), sides, stop, epoll);
         } catch (ErrnoException e) {
           epoll.close();
           throw e;
@@ -195,14 +205,24 @@ final class AttachedNic implements AutoCloseable {
     }
   }
 
+  /** The rings of a NIC that is gone may be silent for ever. */
   private void lookForFailure() {
-    String why = sides[0].port().failure().orElse(null);
+    String why = sides[0].port().failure().orElse(isThere() ? null : "it was taken away");
     if (why != null && !stopped) {
       LOG.log(System.Logger.Level.WARNING, sides[0].name() + " has failed: " + why);
       stopped = true;
       for (AttachedSide side : sides) {
         side.shut();
       }
+    }
+  }
+
+  private boolean isThere() {
+    try {
+      device.name();
+      return true;
+    } catch (ErrnoException e) {
+      return e.errno() != Errno.ENODEV;
     }
   }
 
