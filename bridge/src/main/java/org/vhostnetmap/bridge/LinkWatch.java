@@ -39,6 +39,7 @@ public final class LinkWatch implements AutoCloseable {
     ports.add(port);
   }
 
+  /** Nothing that goes wrong here may end the watch: each port catches its own. */
   private void read() {
     Set<NetmapBridgePort> concerned = new LinkedHashSet<>();
     try {

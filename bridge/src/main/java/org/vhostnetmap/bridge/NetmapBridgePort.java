@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import static java.lang.System.Logger.Level.ERROR;
 import static java.lang.System.Logger.Level.INFO;
 import static java.lang.System.Logger.Level.WARNING;
 
@@ -17,7 +18,6 @@ import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.NetmapPort;
-import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.PortInfo;
 import org.vhostnetmap.netmap.RegisterRequest;
 
@@ -30,33 +30,29 @@ import org.vhostnetmap.netmap.RegisterRequest;
  */
 public final class NetmapBridgePort extends Port {
   private static final System.Logger LOG = System.getLogger(NetmapBridgePort.class.getName());
-
-  /** Slots of a frame on a pipe or VALE port; a NIC without code of its own for it takes 1. */
-  private static final int LONGEST_CHAIN = 64;
-
-  private static final List<NetmapRing> NO_RINGS = List.of();
   private static final String LINK_DOWN = "the link is down";
   private static final Duration LOOK_WHILE_UP = Duration.ofSeconds(1);
-  private static final Duration TRY_WHILE_DOWN = Duration.ofMillis(250);
+  private static final Duration SHORTEST_PAUSE = Duration.ofMillis(250);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(2);
 
   private final Bridge bridge;
   private final EventLoop loop;
   private final NetmapDevice device;
   private final RegisterRequest request;
+  private final NicSettings settings;
   private final boolean lossless;
-  private final int longestChain;
   private final QueueCounters portCounters = new QueueCounters("out", false);
-  private final List<QueueCounters> inCounters = new ArrayList<>();
-  private final List<QueueCounters> outCounters = new ArrayList<>();
+  private final RingCounters counters = new RingCounters();
   private final FlowSink sink;
   private List<Source> sources = List.of();
-  private List<NetmapSink> sinks = List.of();
-  private @Nullable NetmapBindings bindings; // while up
+  private @Nullable BoundRings rings; // while up
   private @Nullable NicLink link; // while up, for ports of a network device
   private EventLoop.@Nullable Timer timer;
   private String trouble = "";
   private String linkTrouble = "";
   private long downSince;
+  private long lastTry;
+  private Duration pause = SHORTEST_PAUSE;
   private long reattached;
   private boolean closed;
 
@@ -64,52 +60,50 @@ public final class NetmapBridgePort extends Port {
    * Opens the rings.
    *
    * @param request what to open; not the mode NIC_AND_HOST, which is two ports of a bridge
+   * @param settings looked at, and perhaps put right, whenever a NIC is opened
    * @throws NetmapException what the device says; afterwards nothing is open
    */
   public NetmapBridgePort(
-      String name, Bridge bridge, EventLoop loop, NetmapDevice device, RegisterRequest request)
+      String name,
+      Bridge bridge,
+      EventLoop loop,
+      NetmapDevice device,
+      RegisterRequest request,
+      NicSettings settings)
       throws NetmapException {
     super(name);
     this.bridge = bridge;
     this.loop = loop;
     this.device = device;
     this.request = request;
+    this.settings = settings;
     lossless = request.name().indexOf('{') >= 0 || request.name().indexOf('}') >= 0;
-    boolean nic = !lossless && request.name().indexOf(':') < 0;
-    longestChain = nic ? 1 : LONGEST_CHAIN;
-    DropReason none = sends(request) ? DropReason.NOT_READY : DropReason.RECEIVES_ONLY;
+    DropReason none = sends() ? DropReason.NOT_READY : DropReason.RECEIVES_ONLY;
     sink = new FlowSink(portCounters, none, DropReason.QUEUE_FULL);
     attach();
     lookAgain();
   }
 
-  private static boolean sends(RegisterRequest request) {
+  private boolean sends() {
     return !NetmapBindings.isMonitor(request) && !request.has(NetmapAbi.NR_RX_RINGS_ONLY);
   }
 
   private void attach() throws NetmapException {
     NicLink freshLink = findLink();
-    NetmapBindings fresh = NetmapBindings.open(device, request);
-    List<Source> freshSources = new ArrayList<>();
-    List<NetmapSink> freshSinks = new ArrayList<>();
-    for (NetmapPort open : fresh.opens()) {
-      List<NetmapSink> ofThisOpen = new ArrayList<>();
-      for (NetmapRing ring : sends(request) ? both(open.txRings(), open.hostTxRings()) : NO_RINGS) {
-        QueueCounters counters = counters(outCounters, "out", freshSinks.size(), false);
-        ofThisOpen.add(new NetmapSink(ring, open::txSync, counters, longestChain));
-        freshSinks.add(ofThisOpen.getLast());
+    NetmapBindings opened = NetmapBindings.open(device, request);
+    try {
+      BoundRings fresh = new BoundRings(opened, sends(), counters);
+      if (freshLink != null) {
+        settings.apply(request, fresh.bufferBytes());
       }
-      List<NetmapRing> rx = both(open.rxRings(), open.hostRxRings());
-      if (!rx.isEmpty()) {
-        QueueCounters counters = counters(inCounters, "in", freshSources.size(), true);
-        freshSources.add(new NetmapReceive(open, rx, ofThisOpen, lossless, counters));
-      }
+      rings = fresh;
+      link = freshLink;
+      useRings(fresh);
+    } catch (RuntimeException mistake) {
+      rings = null;
+      opened.close();
+      throw mistake;
     }
-    bindings = fresh;
-    link = freshLink;
-    sources = List.copyOf(freshSources);
-    sinks = List.copyOf(freshSinks);
-    useSinks();
   }
 
   /** Looked up before the rings are: a device that is exchanged meanwhile is noticed. */
@@ -118,30 +112,16 @@ public final class NetmapBridgePort extends Port {
       return null;
     }
     try {
-      return new NicLink(request.name());
+      return new NicLink(request.name(), request.mode().bindsHost());
     } catch (ErrnoException none) {
       return null; // the device will say what it has to say about the name
     }
   }
 
-  /** Nothing is put into rings that nobody would drain. */
-  private void useSinks() {
-    sink.use(link == null || link.isUsable() ? sinks : List.of());
-  }
-
-  private static List<NetmapRing> both(List<NetmapRing> nic, List<NetmapRing> host) {
-    List<NetmapRing> rings = new ArrayList<>(nic);
-    rings.addAll(host);
-    return rings;
-  }
-
-  /** Counters stay with a ring's number, however often the port comes back. */
-  private static QueueCounters counters(
-      List<QueueCounters> known, String word, int number, boolean source) {
-    if (number == known.size()) {
-      known.add(new QueueCounters(word + number, source));
-    }
-    return known.get(number);
+  /** Nothing is put into rings that nobody would drain; sources start awake. */
+  private void useRings(BoundRings bound) {
+    sink.use(link == null || link.isUsable() ? bound.sinks() : List.of());
+    sources = bound.newSources(lossless);
   }
 
   private void lookAgain() {
@@ -149,41 +129,47 @@ public final class NetmapBridgePort extends Port {
     if (known != null) {
       known.cancel();
     }
-    Duration delay = bindings == null ? TRY_WHILE_DOWN : LOOK_WHILE_UP;
-    timer = loop.schedule(delay, this::check);
+    timer = loop.schedule(rings == null ? pause : LOOK_WHILE_UP, this::check);
   }
 
   /**
    * Control thread: goes down when the rings or the network device can't go on, comes back when
-   * they can again.
+   * they can again. While down it tries no more often than its pause says: an open that fails may
+   * itself make link events.
    */
   void check() {
-    NetmapBindings known = bindings;
     if (closed) {
       return;
     }
-    if (known == null) {
-      comeBack();
-    } else {
-      lookAtLink();
-      String reason = known.failure().orElse(linkTrouble);
-      if (!reason.isEmpty()) {
-        goDown(reason);
+    try {
+      BoundRings known = rings;
+      if (known != null) {
+        checkRings(known);
+      } else if (System.nanoTime() - lastTry >= pause.toNanos()) {
+        comeBack();
       }
+    } catch (RuntimeException mistake) {
+      LOG.log(ERROR, name() + ": a mistake of this program", mistake);
+    } finally {
+      lookAgain();
     }
-    lookAgain();
   }
 
-  private void lookAtLink() {
-    NicLink known = link;
-    if (known == null) {
-      return;
+  private void checkRings(BoundRings known) {
+    NicLink nic = link;
+    if (nic != null) {
+      boolean before = nic.isUsable();
+      linkTrouble = nic.look();
+      if (linkTrouble.isEmpty() && nic.isUsable() != before) {
+        LOG.log(INFO, name() + ": " + (before ? LINK_DOWN : "the link is up"));
+        // A device may have told nothing while the link was down: the new sources look themselves.
+        useRings(known);
+        bridge.portsChanged();
+      }
     }
-    boolean before = known.isUsable();
-    linkTrouble = known.look();
-    if (linkTrouble.isEmpty() && known.isUsable() != before) {
-      useSinks();
-      LOG.log(INFO, name() + ": " + (before ? LINK_DOWN : "the link is up"));
+    String reason = known.bindings().failure().orElse(linkTrouble);
+    if (!reason.isEmpty()) {
+      goDown(reason);
     }
   }
 
@@ -197,32 +183,37 @@ public final class NetmapBridgePort extends Port {
     LOG.log(WARNING, name() + ": down: " + reason);
     trouble = reason;
     downSince = System.nanoTime();
+    lastTry = downSince;
+    pause = SHORTEST_PAUSE;
     letGo();
     bridge.forgetAddresses(this);
   }
 
   /** The workers forget the rings before they go. */
   private void letGo() {
-    NetmapBindings old = bindings;
-    bindings = null;
+    BoundRings old = rings;
+    rings = null;
     link = null;
     linkTrouble = "";
     sources = List.of();
-    sinks = List.of();
     sink.use(List.of());
     bridge.portsChanged();
     if (old != null) {
       old.close();
     }
+    settings.restore();
   }
 
   private void comeBack() {
+    lastTry = System.nanoTime();
     try {
       attach();
     } catch (NetmapException refused) {
       // That it is not back yet is no news; anything else is: somebody took it, say.
       if (refused.errno() != Errno.ENXIO) {
         trouble = String.valueOf(refused.getMessage());
+        Duration longer = pause.multipliedBy(2);
+        pause = longer.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : longer;
       }
       return;
     }
@@ -249,9 +240,7 @@ public final class NetmapBridgePort extends Port {
 
   @Override
   PortStatus status(int macAddresses) {
-    List<QueueStatus> queues = new ArrayList<>();
-    inCounters.forEach(counters -> queues.add(counters.status()));
-    outCounters.forEach(counters -> queues.add(counters.status()));
+    List<QueueStatus> queues = new ArrayList<>(counters.status());
     if (portCounters.dropped() > 0) {
       queues.add(portCounters.status());
     }
@@ -267,25 +256,26 @@ public final class NetmapBridgePort extends Port {
   }
 
   private NetmapStatus netmapStatus() {
-    NetmapBindings known = bindings;
+    BoundRings known = rings;
     if (known == null) {
       return new NetmapStatus(
           device.description(), "", false, false, trouble, 0, 0, 0, 0, reattached, List.of());
     }
-    PortInfo info = known.opens().getFirst().info();
+    List<NetmapPort> opens = known.bindings().opens();
+    PortInfo info = opens.getFirst().info();
     NicLink nic = link;
     return new NetmapStatus(
         device.description(),
-        known.opens().getFirst().description(),
+        opens.getFirst().description(),
         true,
         nic == null || nic.isUsable(),
         trouble,
-        known.opens().size(),
+        opens.size(),
         Math.max(info.rxSlots(), info.txSlots()),
         info.memoryId(),
         nic == null ? 0 : nic.mtu(),
         reattached,
-        known.drops());
+        known.bindings().drops());
   }
 
   private static String text(NetmapStatus netmap) {

@@ -18,6 +18,7 @@ final class NetmapReceive extends NetmapSource {
   private final List<NetmapSink> sinks;
   private final boolean lossless;
   private long restNanos = SHORTEST_REST_NANOS;
+  private boolean armed = true; // a source before this one may have left the open so
 
   /**
    * A source over an open.
@@ -38,6 +39,14 @@ final class NetmapReceive extends NetmapSource {
   }
 
   @Override
+  public void peek(Burst burst) {
+    if (armed) {
+      wake();
+    }
+    super.peek(burst);
+  }
+
+  @Override
   public int readyFd() {
     return port.fd();
   }
@@ -49,9 +58,10 @@ final class NetmapReceive extends NetmapSource {
       sending |= sink.settle();
     }
     port.arm();
+    armed = true;
     port.rxSync();
     if (hasFrames()) {
-      port.disarm();
+      wake();
       return 0;
     }
     if (!sending) {
@@ -66,6 +76,7 @@ final class NetmapReceive extends NetmapSource {
   @Override
   public void wake() {
     port.disarm();
+    armed = false;
   }
 
   /** A NIC goes on receiving: what its full ring loses, nobody counts here. */

@@ -13,16 +13,19 @@ import org.vhostnetmap.linux.NetDevice;
 final class NicLink {
   private final String name;
   private final NetDevice device;
+  private final boolean host;
   private boolean usable = true;
   private int mtu;
 
   /**
    * The device that has this name now.
    *
+   * @param host whether only the host's side of it is used, which needs no carrier
    * @throws ErrnoException ENODEV when there is none
    */
-  NicLink(String name) throws ErrnoException {
+  NicLink(String name, boolean host) throws ErrnoException {
     this.name = name;
+    this.host = host;
     device = NetDevice.of(name);
     look();
   }
@@ -38,7 +41,7 @@ final class NicLink {
       if (!now.equals(name)) {
         return "the interface " + name + " was renamed to " + now;
       }
-      usable = device.isUp() && device.isRunning();
+      usable = device.isUp() && (host || device.isRunning());
       mtu = device.mtu();
       return "";
     } catch (ErrnoException problem) {
@@ -53,7 +56,7 @@ final class NicLink {
     return event.index() == device.index() || event.name().equals(name);
   }
 
-  /** Whether it is up and has a carrier. */
+  /** Whether it is up and, for the wire's side, has a carrier. */
   boolean isUsable() {
     return usable;
   }

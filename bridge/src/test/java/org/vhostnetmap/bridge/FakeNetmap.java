@@ -30,6 +30,8 @@ final class FakeNetmap implements NetmapDevice {
   /** All opens ever made, closed ones too. */
   final List<Open> opens = new ArrayList<>();
 
+  private int refusedFrom;
+
   /** What the next opens are refused with, or null. */
   volatile @Nullable NetmapException refusal;
 
@@ -42,6 +44,12 @@ final class FakeNetmap implements NetmapDevice {
     return opens.stream().filter(open -> !open.closed).toList();
   }
 
+  /** The opens from the one with this number on are refused. */
+  void refuseFrom(int number, NetmapException why) {
+    refusedFrom = number;
+    refusal = why;
+  }
+
   @Override
   public String description() {
     return "a fake netmap";
@@ -50,7 +58,7 @@ final class FakeNetmap implements NetmapDevice {
   @Override
   public synchronized NetmapPort register(RegisterRequest request) throws NetmapException {
     NetmapException no = refusal;
-    if (no != null) {
+    if (no != null && opens.size() >= refusedFrom) {
       throw no;
     }
     try {

@@ -74,7 +74,9 @@ final class MillionFramesTest {
 
   private static void add(Lan lan, NetmapDevice device, String name) throws Exception {
     var request = PortName.parse(name).request();
-    lan.add(new NetmapBridgePort(name, lan.bridge, lan.loop, device, request));
+    lan.add(
+        new NetmapBridgePort(
+            name, lan.bridge, lan.loop, device, request, new NicSettings(false, false, true)));
   }
 
   private static void sendAndReceive(NetmapPort here) {

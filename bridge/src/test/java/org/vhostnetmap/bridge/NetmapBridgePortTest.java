@@ -22,7 +22,8 @@ import org.vhostnetmap.netmap.RegisterRequest;
 final class NetmapBridgePortTest {
   private static NetmapBridgePort port(Lan lan, FakeNetmap netmap, String name) throws Exception {
     RegisterRequest request = PortName.parse(name).request();
-    return new NetmapBridgePort(name, lan.bridge, lan.loop, netmap, request);
+    var settings = new NicSettings(false, false, false);
+    return new NetmapBridgePort(name, lan.bridge, lan.loop, netmap, request, settings);
   }
 
   private static NetmapStatus netmapStatus(Lan lan, String name) {
@@ -70,12 +71,13 @@ final class NetmapBridgePortTest {
   @Test
   void lettingGoOfWhatIsOpenWhenOneOfTheRingsIsTaken() throws Exception {
     var netmap = new FakeNetmap(2, 2);
-    netmap.refusal = new NetmapException("somebody has ring 0", Errno.EBUSY);
+    netmap.refuseFrom(1, new NetmapException("somebody has ring 1", Errno.EBUSY));
     try (Lan lan = new Lan()) {
       lan.loop.start();
       assertThrows(
           NetmapException.class, () -> lan.loop.call(() -> port(lan, netmap, "netmap:nic0")));
-      assertEquals(List.of(), netmap.pairs());
+      assertEquals(1, netmap.opens.size());
+      assertTrue(netmap.opens.getFirst().closed);
     }
   }
 

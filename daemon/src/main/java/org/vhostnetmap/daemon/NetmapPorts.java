@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.bridge.Bridge;
 import org.vhostnetmap.bridge.LinkWatch;
 import org.vhostnetmap.bridge.NetmapBridgePort;
+import org.vhostnetmap.bridge.NicSettings;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.netmap.Netmap;
@@ -13,6 +14,7 @@ import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.PortMode;
 import org.vhostnetmap.netmap.RegisterRequest;
+import org.vhostnetmap.netmap.kernel.KernelDevice;
 
 /**
  * Makes the ports that are netmap's. The device behind them is opened with the first one: who names
@@ -39,19 +41,21 @@ final class NetmapPorts implements AutoCloseable {
     try {
       RegisterRequest request = spec.name().request(opened);
       if (request.mode() == PortMode.NIC_AND_HOST) {
-        add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0));
-        add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0));
+        add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0), true);
+        add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0), true);
       } else {
-        add(opened, name, request);
+        add(opened, name, request, false);
       }
     } catch (NetmapException e) {
       throw Advice.onNetmap(spec, e);
     }
   }
 
-  private void add(NetmapDevice opened, String name, RegisterRequest request)
+  private void add(NetmapDevice opened, String name, RegisterRequest request, boolean shared)
       throws NetmapException {
-    var port = new NetmapBridgePort(name, bridge, loop, opened, request);
+    boolean kernel = opened instanceof KernelDevice;
+    var settings = new NicSettings(kernel, options.fixNic(), shared);
+    var port = new NetmapBridgePort(name, bridge, loop, opened, request, settings);
     bridge.add(port);
     LinkWatch watch = links();
     if (watch != null) {

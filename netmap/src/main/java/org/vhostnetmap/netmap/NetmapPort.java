@@ -19,6 +19,16 @@ public interface NetmapPort extends AutoCloseable {
     return request().name();
   }
 
+  /**
+   * Slots that one frame may take in the bound TX rings (NS_MOREFRAG). What is longer is lost, or
+   * worse, sent in pieces: a NIC without code of its own for chains takes 1.
+   */
+  default int longestChain() {
+    String name = request().name();
+    boolean chains = name.indexOf(':') >= 0 || name.indexOf('{') >= 0 || name.indexOf('}') >= 0;
+    return chains ? 64 : 1;
+  }
+
   /** What the device answered. */
   PortInfo info();
 

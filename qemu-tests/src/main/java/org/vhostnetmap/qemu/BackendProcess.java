@@ -40,12 +40,16 @@ public final class BackendProcess implements AutoCloseable {
       throws IOException {
     var command = new ArrayList<String>();
     var scratch = new Scratch();
-    String program = System.getenv("VHOST_NETMAP_PROGRAM");
-    command.add(
-        program == null ? GuestFiles.root().resolve("scripts/vhost-netmap").toString() : program);
+    command.add(program());
     command.add("--control=" + scratch.path("control"));
     command.addAll(List.of(arguments));
     return launch(scratch, namespace, command, scratch.path("control"));
+  }
+
+  /** The path of vhost-netmap: this tree's, or what VHOST_NETMAP_PROGRAM says. */
+  public static String program() {
+    String given = System.getenv("VHOST_NETMAP_PROGRAM");
+    return given == null ? GuestFiles.root().resolve("scripts/vhost-netmap").toString() : given;
   }
 
   /** Starts another back-end and waits until {@code socket} can be connected to. */

@@ -217,6 +217,11 @@ public abstract class Adapter {
     return -1;
   }
 
+  /** Slots that one frame may take in a TX ring that is not the host's. */
+  protected int longestChain() {
+    return 64;
+  }
+
   /** How the port is served, for people. */
   protected String description() {
     return name;

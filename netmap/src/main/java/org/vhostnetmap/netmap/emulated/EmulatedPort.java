@@ -113,6 +113,13 @@ public final class EmulatedPort implements NetmapPort {
   }
 
   @Override
+  public int longestChain() {
+    synchronized (ports.lock()) {
+      return request.mode().bindsHost() ? 1 : adapter.longestChain();
+    }
+  }
+
+  @Override
   public PortInfo info() {
     return info;
   }

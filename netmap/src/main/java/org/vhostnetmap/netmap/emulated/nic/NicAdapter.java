@@ -101,6 +101,12 @@ public final class NicAdapter extends Adapter {
   }
 
   @Override
+  protected int longestChain() {
+    NicQueues known = queues;
+    return known == null ? 1 : known.longestChain();
+  }
+
+  @Override
   protected String description() {
     StringBuilder text = new StringBuilder(name());
     if (queues != null) {

@@ -35,6 +35,11 @@ public interface NicQueues extends AutoCloseable {
   /** For people: such as {@code AF_XDP, copy mode}. */
   String description();
 
+  /** Slots that one frame may take in a TX ring. */
+  default int longestChain() {
+    return 1;
+  }
+
   /** Numbers of hardware queues and slots; the host's are 0 here. */
   Adapter.Config config() throws NetmapException;
 

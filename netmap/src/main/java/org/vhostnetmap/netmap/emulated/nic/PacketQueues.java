@@ -98,6 +98,11 @@ public final class PacketQueues implements NicQueues {
   }
 
   @Override
+  public int longestChain() {
+    return PacketTransmitter.PIECES;
+  }
+
+  @Override
   public synchronized String description() {
     NicHook held = block;
     return held == null ? "AF_PACKET" : "AF_PACKET, the host kept out by " + held.description();
