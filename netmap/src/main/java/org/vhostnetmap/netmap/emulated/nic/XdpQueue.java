@@ -17,9 +17,6 @@ final class XdpQueue implements AutoCloseable {
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
-  /** Empty syncs between two questions whether the device is still there; a power of two. */
-  private static final int EMPTY_SYNCS = 1024;
-
   final XdpReceiver receiver;
   final XdpTransmitter transmitter;
   private final XdpSocket socket;
@@ -82,10 +79,6 @@ final class XdpQueue implements AutoCloseable {
 
   void rxSync() {
     receiver.sync();
-    // Nobody says so in the ring when its device is gone.
-    if ((receiver.emptySyncs() & EMPTY_SYNCS - 1) == EMPTY_SYNCS - 1) {
-      judge(socket.wakeReceive());
-    }
   }
 
   private void judge(int error) {
@@ -94,8 +87,10 @@ final class XdpQueue implements AutoCloseable {
     }
   }
 
-  /** Why it carries no frames any more, or null while it does. */
+  /** Why it carries no frames any more, or null while it does: asks the kernel. */
   @Nullable String failure() {
+    // Neither ring nor poll says that the device went away.
+    judge(socket.wakeReceive());
     return failure;
   }
 

@@ -158,8 +158,9 @@ final class XdpQueues implements NicQueues {
   @Override
   public synchronized @Nullable String failure() {
     for (XdpQueue queue : queues) {
-      if (queue != null && queue.failure() != null) {
-        return queue.failure();
+      String failure = queue == null ? null : queue.failure();
+      if (failure != null) {
+        return failure;
       }
     }
     return null;

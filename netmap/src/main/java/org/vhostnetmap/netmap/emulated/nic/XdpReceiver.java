@@ -25,8 +25,6 @@ final class XdpReceiver {
   /** By slot: the buffer that the kernel has for it, or 0. */
   private final int[] given;
 
-  private int emptySyncs;
-
   /** Gives the buffers of all slots that are not the user's to the kernel. */
   XdpReceiver(XdpSocket socket, Kring kring, Pool pool, boolean completesChecksums) {
     this.socket = socket;
@@ -50,18 +48,10 @@ final class XdpReceiver {
     int frames = Math.min(receive.available(), space);
     if (frames > 0) {
       take(frames);
-      emptySyncs = 0;
-    } else {
-      emptySyncs++;
     }
     if (released > 0 && fill.needsWakeup()) {
       socket.wakeReceive();
     }
-  }
-
-  /** How many syncs in a row found nothing. */
-  int emptySyncs() {
-    return emptySyncs;
   }
 
   private void give(int from, int count) {

@@ -34,6 +34,9 @@ final class XdpTransmitter {
   /** The oldest slot that the kernel has; the one after hwtail. */
   private int oldest;
 
+  /** The slots since the last frame that fitted one slot are pieces of one that doesn't. */
+  private boolean inChain;
+
   private int error;
 
   /** What an earlier socket was given and never sent counts as sent. */
@@ -82,6 +85,15 @@ final class XdpTransmitter {
   }
 
   private boolean isSound(long index, int length, int flags) {
+    boolean continues = (flags & NetmapAbi.NS_MOREFRAG) != 0;
+    if (inChain || continues) {
+      // Dropped whole, and counted once, with its last slot; that may come with a later sync.
+      inChain = continues;
+      if (!continues) {
+        kring.drop(DropReason.FRAGMENTED, 1);
+      }
+      return false;
+    }
     DropReason reason;
     if (!buffers.has(index)) {
       reason = DropReason.NO_BUFFER;
@@ -89,8 +101,6 @@ final class XdpTransmitter {
       reason = DropReason.TOO_LONG;
     } else if (length < SHORTEST) {
       reason = DropReason.TOO_SHORT;
-    } else if ((flags & NetmapAbi.NS_MOREFRAG) != 0) {
-      reason = DropReason.FRAGMENTED;
     } else {
       return true;
     }
