@@ -237,8 +237,11 @@ public abstract class Adapter {
     return null;
   }
 
-  /** What was dropped where no kring is to blame; each reason once. */
-  protected List<DeviceDrops> drops() {
+  /**
+   * What was dropped on its way to or from this ring where the kring does not count it, such as in
+   * a driver. What belongs to no ring in particular is told for one of them.
+   */
+  protected List<DeviceDrops> drops(Kring kring) {
     return List.of();
   }
 

@@ -236,10 +236,10 @@ public final class EmulatedPort implements NetmapPort {
   @Override
   public List<DeviceDrops> drops() {
     Map<String, Long> sum = new LinkedHashMap<>();
-    adapter.drops().forEach(drop -> sum.merge(drop.reason(), drop.frames(), Long::sum));
     for (Kring[] krings : new Kring[][] {tx, rx}) {
       for (Kring kring : krings) {
         kring.drops().forEach(drop -> sum.merge(drop.reason(), drop.frames(), Long::sum));
+        adapter.drops(kring).forEach(drop -> sum.merge(drop.reason(), drop.frames(), Long::sum));
       }
     }
     return sum.entrySet().stream()

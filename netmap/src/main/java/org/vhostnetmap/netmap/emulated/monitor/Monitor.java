@@ -172,11 +172,8 @@ final class Monitor extends Adapter {
   }
 
   @Override
-  protected List<DeviceDrops> drops() {
-    long lost = 0;
-    for (MonitorRing ring : rings) {
-      lost += ring.lost();
-    }
+  protected List<DeviceDrops> drops(Kring kring) {
+    long lost = kring.tx || kring.id >= rings.length ? 0 : rings[kring.id].lost();
     return lost == 0 ? List.of() : List.of(new DeviceDrops(DropReason.RING_FULL.words(), lost));
   }
 }

@@ -364,18 +364,27 @@ public final class NicAdapter extends Adapter {
     return failure == null && rings != null ? rings.failure() : failure;
   }
 
+  /** The NIC's and the host's, each told by the first of its RX rings that is in netmap mode. */
   @Override
-  protected List<DeviceDrops> drops() {
-    List<DeviceDrops> drops = new ArrayList<>();
-    NicQueues nic = queues;
-    if (nic != null) {
-      drops.addAll(nic.drops());
+  protected List<DeviceDrops> drops(Kring kring) {
+    if (kring.tx || kring != firstOn(kring.host)) {
+      return List.of();
     }
     HostRings rings = host;
-    if (rings != null) {
-      drops.addAll(rings.drops());
+    NicQueues nic = queues;
+    if (kring.host) {
+      return rings == null ? List.of() : rings.drops();
     }
-    return drops;
+    return nic == null ? List.of() : nic.drops();
+  }
+
+  private @Nullable Kring firstOn(boolean hosts) {
+    for (Kring kring : rxKrings) {
+      if (kring.host == hosts && kring.mode == Mode.ON) {
+        return kring;
+      }
+    }
+    return null;
   }
 
   @Override

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.netmap.NetmapException;
+import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
 import org.vhostnetmap.netmap.RegisterRequest;
 import org.vhostnetmap.netmap.emulated.Adapter;
 import org.vhostnetmap.netmap.emulated.Kring;
@@ -26,6 +27,7 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
   final Deque<byte[]> fromTheStack = new ArrayDeque<>();
   private final String way;
   @Nullable String failing;
+  boolean drops;
 
   FakeNic(String way) {
     this.way = way;
@@ -77,6 +79,11 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
 
   private final class Queues implements NicQueues {
     @Override
+    public List<DeviceDrops> drops() {
+      return drops ? List.of(new DeviceDrops("in the driver", 100)) : List.of();
+    }
+
+    @Override
     public String description() {
       return way;
     }
@@ -124,6 +131,11 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
   }
 
   private final class Host implements HostRings {
+    @Override
+    public List<DeviceDrops> drops() {
+      return drops ? List.of(new DeviceDrops("on the way to the host", 7)) : List.of();
+    }
+
     @Override
     public String description() {
       return "an array";

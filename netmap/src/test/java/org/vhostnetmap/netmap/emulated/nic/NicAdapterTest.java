@@ -302,4 +302,33 @@ final class NicAdapterTest {
       Memory.putInt(ring.address() + 256, (int) kept);
     }
   }
+
+  @Test
+  void whatADriverDroppedIsToldByOneOpenOnly() throws NetmapException {
+    nic.drops = true;
+    try (EmulatedPort first = open(device, ALL.with(PortMode.ONE_NIC, 1));
+        EmulatedPort second = open(device, ALL.with(PortMode.ONE_HOST, 0))) {
+      assertEquals(List.of(new DeviceDrops("in the driver", 100)), first.drops());
+      assertEquals(List.of(new DeviceDrops("on the way to the host", 7)), second.drops());
+      try (EmulatedPort third = open(device, ALL.with(PortMode.ONE_NIC, 0))) {
+        assertEquals(List.of(), first.drops());
+        assertEquals(List.of(new DeviceDrops("in the driver", 100)), third.drops());
+      }
+    }
+  }
+
+  @Test
+  void theNetmapIfListsNicTxHostTxNicRxHostRx() throws NetmapException {
+    try (EmulatedPort port = open(device, BOTH)) {
+      long nifp = port.adapter().memory().address() + port.offset();
+      int[][] wanted = {{1, 0}, {1, 1}, {1, 2}, {0, 0}, {0, 1}, {0, 2}};
+      for (int i = 0; i < wanted.length; i++) {
+        long ring = nifp + Memory.getLong(nifp + 56 + 8L * i);
+        assertEquals(wanted[i][0], Memory.getUnsignedShort(ring + 18), "direction of ring " + i);
+        assertEquals(wanted[i][1], Memory.getUnsignedShort(ring + 16), "number of ring " + i);
+      }
+      assertEquals(1, Memory.getUnsignedInt(nifp + 36));
+      assertEquals(1, Memory.getUnsignedInt(nifp + 40));
+    }
+  }
 }
