@@ -51,8 +51,12 @@ public final class Pool {
       int buffers,
       int bufferBytes,
       int skew) {
-    /** The memory that NICs share, before anybody asks for more. */
-    public static final Geometry GLOBAL = new Geometry(100, 1024, 200, 36_864, 16_384, 2048, 256);
+    /**
+     * The memory that NICs share, unless somebody asks for another size. AF_XDP pins all of its 64
+     * MiB of buffers; what nobody touches otherwise takes no memory. A netmap_if has room for 120
+     * queue pairs.
+     */
+    public static final Geometry GLOBAL = new Geometry(100, 2048, 512, 36_864, 32_768, 2048, 256);
 
     long ringsOffset() {
       return pages((long) interfaces * interfaceBytes);

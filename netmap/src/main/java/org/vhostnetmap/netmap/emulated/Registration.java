@@ -129,7 +129,7 @@ final class Registration {
                   + memory.freeBuffers()
                   + " of "
                   + memory.geometry().buffers()
-                  + " buffers left",
+                  + " buffers left; shorter rings (@conf:slots=N) take fewer",
               Errno.ENOMEM);
         }
       }

@@ -24,6 +24,7 @@ import org.vhostnetmap.netmap.emulated.Pool;
 public final class NicAdapter extends Adapter {
   private static final System.Logger LOG = System.getLogger(NicAdapter.class.getName());
   private static final int SHORTEST = 14;
+  private static final int FEWEST_SLOTS = 64;
 
   private final RegisterRequest wishes;
   private final Deque<NicQueues.Factory> untried;
@@ -34,6 +35,7 @@ public final class NicAdapter extends Adapter {
   private @Nullable HostRings host;
   private boolean cut;
   private @Nullable NetmapException queueFailure;
+  private @Nullable String hostFailure;
 
   /**
    * A NIC that nothing has happened to yet.
@@ -58,13 +60,24 @@ public final class NicAdapter extends Adapter {
   @Override
   protected Config config() throws NetmapException {
     Config nic = queues().config();
+    int hostTx = Math.max(1, wishes.hostTxRings());
+    int hostRx = Math.max(1, wishes.hostRxRings());
+    int fitting = fittingSlots(nic.txRings() + nic.rxRings() + hostTx + hostRx);
     return new Config(
         nic.txRings(),
         nic.rxRings(),
-        Math.max(1, wishes.hostTxRings()),
-        Math.max(1, wishes.hostRxRings()),
-        nic.txSlots(),
-        nic.rxSlots());
+        hostTx,
+        hostRx,
+        wishes.txSlots() == 0 ? Math.min(nic.txSlots(), fitting) : nic.txSlots(),
+        wishes.rxSlots() == 0 ? Math.min(nic.rxSlots(), fitting) : nic.rxSlots());
+  }
+
+  /**
+   * Most slots, a power of two, with which all rings take half of what the memory has left: a NIC
+   * of many queues gets shorter rings, and the next NIC still gets some.
+   */
+  private int fittingSlots(int rings) {
+    return Math.max(FEWEST_SLOTS, Integer.highestOneBit(memory().freeBuffers() / 2 / rings));
   }
 
   /** The first way that works; what was wrong with those before is kept. */
@@ -90,8 +103,12 @@ public final class NicAdapter extends Adapter {
   @Override
   protected boolean fallBack(NetmapException failure) {
     NicQueues failed = queues;
-    // Only what the queues themselves said: a wrong ring number is no fault of this way.
-    if (failed == null || untried.isEmpty() || failure != queueFailure) {
+    // Only what the queues themselves said: a wrong ring number is no fault of this way. And a NIC
+    // that somebody else has would hear nothing by another way either.
+    if (failed == null
+        || untried.isEmpty()
+        || failure != queueFailure
+        || failure.errno() == Errno.EBUSY) {
       return false;
     }
     reasons.add("not by " + failed.description() + ": " + failure.getMessage());
@@ -114,6 +131,9 @@ public final class NicAdapter extends Adapter {
     }
     if (host != null) {
       text.append(", host by ").append(host.description());
+    }
+    if (hostFailure != null) {
+      text.append("; ").append(hostFailure);
     }
     reasons.forEach(reason -> text.append("; ").append(reason));
     return text.toString();
@@ -172,34 +192,42 @@ public final class NicAdapter extends Adapter {
     return false;
   }
 
+  /**
+   * Cuts the host off, and opens its rings. Where that can't be done and nobody asked for host
+   * rings, frames move all the same, but the host goes on transmitting beside us.
+   */
   private void switchHostOn(Deque<Runnable> undo) throws NetmapException {
-    boolean wanted = isHostWanted();
-    HostRings rings = host;
-    if (rings == null) {
-      try {
-        rings =
-            hostFactory.create(
-                name(), currentConfig().hostTxRings(), currentConfig().hostRxRings());
-      } catch (NetmapException e) {
-        if (wanted) {
-          throw e;
-        }
-        // Frames move all the same, but the host goes on transmitting, which netmap would stop.
-        LOG.log(
-            System.Logger.Level.WARNING,
-            name() + ": the host still transmits beside us: " + e.getMessage());
-        return;
+    HostRings before = host;
+    try {
+      HostRings rings = before == null ? newHost(undo) : before;
+      cutOrNot(rings, isNicIn(), undo);
+      openHostRings(rings, undo);
+      hostFailure = null;
+    } catch (NetmapException e) {
+      if (isHostWanted()) {
+        throw e;
       }
-      HostRings made = rings;
-      host = made;
-      undo.push(
-          () -> {
+      if (host != null && before == null) {
+        host.close();
+        host = null;
+      }
+      hostFailure = "the host still transmits beside us: " + e.getMessage();
+      LOG.log(System.Logger.Level.WARNING, name() + ": " + hostFailure);
+    }
+  }
+
+  private HostRings newHost(Deque<Runnable> undo) throws NetmapException {
+    Config now = currentConfig();
+    HostRings made = hostFactory.create(name(), now.hostTxRings(), now.hostRxRings());
+    host = made;
+    undo.push(
+        () -> {
+          if (host != null) {
             made.close();
             host = null;
-          });
-    }
-    cutOrNot(rings, isNicIn(), undo);
-    openHostRings(rings, undo);
+          }
+        });
+    return made;
   }
 
   private boolean isHostWanted() {

@@ -28,6 +28,9 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
   private final String way;
   @Nullable String failing;
   boolean drops;
+  int errno = Errno.EIO;
+  int queues = 2;
+  int slots = 8;
 
   FakeNic(String way) {
     this.way = way;
@@ -35,7 +38,7 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
 
   private void ask(String call) throws NetmapException {
     if (call.equals(failing)) {
-      throw new NetmapException(call + " is told to fail", Errno.EIO);
+      throw new NetmapException(call + " is told to fail", errno);
     }
     calls.add(call);
   }
@@ -91,7 +94,7 @@ final class FakeNic implements NicQueues.Factory, HostRings.Factory {
     @Override
     public Adapter.Config config() throws NetmapException {
       ask("config");
-      return new Adapter.Config(2, 2, 0, 0, 8, 8);
+      return new Adapter.Config(queues, queues, 0, 0, slots, slots);
     }
 
     @Override

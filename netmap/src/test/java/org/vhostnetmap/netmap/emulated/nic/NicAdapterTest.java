@@ -130,13 +130,62 @@ final class NicAdapterTest {
     }
   }
 
-  @Test
-  void aNicWithoutAHostPathServesItsQueues() throws NetmapException {
-    nic.failing = "+host";
+  @ParameterizedTest
+  @ValueSource(strings = {"+host", "+cut"})
+  void aNicWithoutAHostPathServesItsQueuesAndSaysSo(String step) throws NetmapException {
+    nic.failing = step;
     try (EmulatedPort port = open(device, ALL)) {
       assertEquals(2, port.txRings().size());
+      assertTrue(port.description().contains("still transmits beside us"), port.description());
+      assertThrows(NetmapException.class, () -> device.register(ALL.with(PortMode.HOST, 0)));
+      nic.failing = null;
+      nic.calls.clear();
+      try (EmulatedPort host = open(device, ALL.with(PortMode.HOST, 0))) {
+        assertEquals(List.of("+host", "+cut", "+host t0", "+host r0"), nic.calls);
+        assertFalse(host.description().contains("beside us"), host.description());
+      }
     }
-    assertEquals("-nic", nic.calls.getLast());
+    assertEquals(
+        List.of("-host t0", "-host r0", "-queue 0", "-queue 1", "-host", "-nic"),
+        nic.calls.subList(4, nic.calls.size()));
+  }
+
+  @Test
+  void aNicThatSomebodyElseHasIsBusyByAnyWay() {
+    FakeNic plain = new FakeNic("the plain way");
+    nic.failing = "+queue 0";
+    nic.errno = Errno.EBUSY;
+    EmulatedDevice two =
+        new EmulatedDevice(SMALL, List.of(new NicPorts(List.of(nic, plain), plain)), null);
+    NetmapException refusal = assertThrows(NetmapException.class, () -> two.register(ALL));
+    assertEquals(Errno.EBUSY, refusal.errno());
+    assertEquals(List.of(), plain.calls);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 8, 16, 64, 120})
+  void aNicOfManyQueuesGetsShorterRingsThatLeaveRoomForTheNext(int queues) throws NetmapException {
+    nic.queues = queues;
+    nic.slots = 1024;
+    EmulatedDevice usual = new EmulatedDevice(List.of(new NicPorts(List.of(nic), nic)), null);
+    try (EmulatedPort port = open(usual, ALL)) {
+      int slots = port.info().rxSlots();
+      assertEquals(1, Integer.bitCount(slots));
+      assertTrue(slots >= 64 && slots <= 1024, slots + " slots");
+      assertEquals(queues, port.rxRings().size());
+      assertTrue(port.adapter().memory().freeBuffers() >= 16_000);
+    }
+  }
+
+  @Test
+  void slotsThatWereAskedForAreNotTakenAway() throws NetmapException {
+    nic.queues = 16;
+    nic.slots = 512; // as the way has it from the wish
+    EmulatedDevice usual = new EmulatedDevice(List.of(new NicPorts(List.of(nic), nic)), null);
+    try (EmulatedPort port = open(usual, ALL.withRings(0, 0, 512, 0))) {
+      assertEquals(512, port.info().txSlots());
+      assertEquals(256, port.info().rxSlots());
+    }
   }
 
   @ParameterizedTest
