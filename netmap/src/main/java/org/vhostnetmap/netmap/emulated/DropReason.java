@@ -22,7 +22,9 @@ public enum DropReason {
   /** The virtio-net header is cut short or spans slots. */
   NO_HEADER(8, "the virtio-net header does not lie wholly in the first slot"),
   /** The virtio-net header asks for what can't be done. */
-  BAD_OFFLOAD(9, "the virtio-net header does not fit the frame");
+  BAD_OFFLOAD(9, "the virtio-net header does not fit the frame"),
+  /** Towards the host's stack, which would drop it as well. */
+  NOT_FOR_HOST(10, "the frame is for another station than the host");
 
   private final int code;
   private final String words;

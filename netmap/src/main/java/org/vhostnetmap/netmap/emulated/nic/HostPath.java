@@ -6,11 +6,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NamedLock;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.linux.Tap;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
+import org.vhostnetmap.netmap.emulated.DropReason;
 import org.vhostnetmap.netmap.emulated.Kring;
 
 /// Host rings of a NIC whose address stays on the NIC.
@@ -31,9 +34,11 @@ public final class HostPath implements HostRings {
   private final NetDevice nic;
   private final Tap tap;
   private final NetDevice tapDevice;
+  private final NamedLock lock;
   private final HostSender forwarder;
   private final @Nullable HostSender[] senders;
   private final @Nullable HostReceiver[] receivers;
+  private final @Nullable Kring[] rxKrings;
   private @Nullable NicHook hook;
   private boolean cut;
   private boolean turning;
@@ -41,34 +46,72 @@ public final class HostPath implements HostRings {
   private int rxBase;
   private volatile @Nullable String failure;
 
-  private HostPath(NetDevice nic, Tap tap, NetDevice tapDevice, HostSender forwarder, int txRings) {
+  /** Of what the TAP dropped: what the kring of a host RX ring knows, or what none could. */
+  private long told;
+
+  private long cutOff;
+
+  private HostPath(NetDevice nic, Tap tap, NamedLock lock, int txRings) throws ErrnoException {
     this.nic = nic;
     this.tap = tap;
-    this.tapDevice = tapDevice;
-    this.forwarder = forwarder;
+    this.lock = lock;
+    tapDevice = NetDevice.of(tap.name());
+    forwarder = new HostSender(nic, this::checkDevice);
     senders = new HostSender[txRings];
     receivers = new HostReceiver[tap.queues()];
+    rxKrings = new Kring[tap.queues()];
   }
 
   /** Makes the TAP ready; {@link HostRings.Factory}. */
   public static HostRings create(String nic, int txRings, int rxRings) throws NetmapException {
     try {
       NetDevice device = NetDevice.of(nic);
-      Tap tap = Tap.create(TAP_NAME, Math.max(1, rxRings));
+      NamedLock lock = lock("host", nic, device);
+      Tap tap = null;
       try {
+        tap = Tap.create(TAP_NAME, Math.max(1, rxRings));
         for (int queue = 0; queue < tap.queues(); queue++) {
           tap.setQueueUsed(queue, false);
         }
         silence(tap.name());
         tap.setUp();
-        HostSender forwarder = new HostSender(device);
-        return new HostPath(device, tap, NetDevice.of(tap.name()), forwarder, txRings);
+        return new HostPath(device, tap, lock, txRings);
       } catch (ErrnoException e) {
-        tap.close();
+        if (tap != null) {
+          tap.close();
+        }
+        lock.close();
         throw e;
       }
     } catch (ErrnoException e) {
       throw new NetmapException("host rings of " + nic + ": " + e.getMessage(), e.errno(), e);
+    }
+  }
+
+  /**
+   * Two programs at the same hook would undo each other's work.
+   *
+   * @throws NetmapException EBUSY when there is another one
+   */
+  static NamedLock lock(String part, String nic, NetDevice device)
+      throws ErrnoException, NetmapException {
+    try {
+      return NamedLock.take("vhost-netmap/" + part + "/" + device.index());
+    } catch (ErrnoException e) {
+      if (e.errno() == Errno.EADDRINUSE) {
+        throw new NetmapException(nic + " is in netmap mode by another program", Errno.EBUSY, e);
+      }
+      throw e;
+    }
+  }
+
+  private void checkDevice() {
+    try {
+      nic.name();
+    } catch (ErrnoException e) {
+      if (e.errno() == Errno.ENODEV) {
+        failure = "the host's network device is gone";
+      }
     }
   }
 
@@ -137,7 +180,7 @@ public final class HostPath implements HostRings {
   public void open(int ring, Kring kring) throws NetmapException {
     try {
       if (kring.tx) {
-        HostSender sender = new HostSender(nic);
+        HostSender sender = new HostSender(nic, this::checkDevice);
         senders[ring] = sender;
         txBase = kring.id - ring;
         try {
@@ -155,7 +198,9 @@ public final class HostPath implements HostRings {
           receiver.close();
           throw e;
         }
+        tell();
         receivers[ring] = receiver;
+        rxKrings[ring] = kring;
         rxBase = kring.id - ring;
       }
     } catch (ErrnoException e) {
@@ -191,7 +236,9 @@ public final class HostPath implements HostRings {
 
   private void closeReceiver(int ring) throws ErrnoException {
     HostReceiver receiver = receivers[ring];
+    tell();
     receivers[ring] = null;
+    rxKrings[ring] = null;
     if (receiver != null) {
       receiver.close();
       tap.setQueueUsed(ring, false);
@@ -203,9 +250,6 @@ public final class HostPath implements HostRings {
     HostSender sender = senders[kring.id - txBase];
     if (sender != null) {
       sender.sync(kring);
-      if (sender.isGone()) {
-        failure = "the host's network device is gone";
-      }
     }
   }
 
@@ -238,16 +282,37 @@ public final class HostPath implements HostRings {
     return failure;
   }
 
+  /** What host RX rings had no room for is counted there; here, what came while none was open. */
   @Override
-  public List<DeviceDrops> drops() {
+  public synchronized List<DeviceDrops> drops() {
+    tell();
+    return cutOff == 0
+        ? List.of()
+        : List.of(new DeviceDrops("the host transmitted while no host ring was open", cutOff));
+  }
+
+  /** Brings the TAP's count to an open ring's kring. */
+  private synchronized void tell() {
+    for (Kring kring : rxKrings) {
+      if (kring != null) {
+        long dropped = untold();
+        synchronized (kring) {
+          kring.drop(DropReason.RING_FULL, dropped);
+        }
+        return;
+      }
+    }
+    cutOff += untold();
+  }
+
+  private synchronized long untold() {
     try {
       long dropped = tapDevice.transmitDrops();
-      return dropped == 0
-          ? List.of()
-          : List.of(
-              new DeviceDrops("the host's frame found its host ring full or closed", dropped));
+      long untold = dropped - told;
+      told = dropped;
+      return untold;
     } catch (ErrnoException e) {
-      return List.of();
+      return 0;
     }
   }
 
@@ -274,5 +339,6 @@ public final class HostPath implements HostRings {
     }
     forwarder.close();
     tap.close();
+    lock.close();
   }
 }

@@ -5,12 +5,13 @@ import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.linux.Tap;
+import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.emulated.DropReason;
 import org.vhostnetmap.netmap.emulated.Kring;
 
 /**
  * One host RX ring: what the host transmits, read from one queue of a TAP straight into the ring's
- * buffers. Borrows the queue.
+ * buffers. Frames longer than a buffer become chains (NS_MOREFRAG). Borrows the queue.
  */
 final class HostReceiver implements AutoCloseable {
   private static final int IOVEC_BYTES = 16; // { void *iov_base; size_t iov_len; }
@@ -21,12 +22,15 @@ final class HostReceiver implements AutoCloseable {
   /** Two iovecs, then room for what of a frame does not fit its buffer. */
   private final Mapping memory;
 
+  private final long rest;
+
   HostReceiver(int fd) throws ErrnoException {
     this.fd = fd;
     memory = Mapping.anonymous(4096 + LONGEST);
-    Memory.putLong(memory.address() + IOVEC_BYTES, memory.address() + 4096);
+    rest = memory.address() + 4096;
+    Memory.putLong(memory.address() + IOVEC_BYTES, rest);
     Memory.putLong(memory.address() + IOVEC_BYTES + 8, LONGEST);
-    while (read(memory.address() + 4096, LONGEST) > 0) {
+    while (read(rest, LONGEST) > 0) {
       // Frames from before somebody wanted them.
     }
   }
@@ -44,29 +48,57 @@ final class HostReceiver implements AutoCloseable {
   /** As {@code Adapter.rxSync}. */
   void sync(Kring kring) {
     kring.hwcur = kring.rhead;
-    int room = kring.room();
     int usable = kring.usableBytes();
-    while (room > 0) {
+    while (kring.room() > 0) {
       int slot = kring.hwtail;
       long data = kring.data(slot);
       if (data == 0) {
         // An empty frame takes the broken slot's turn.
         kring.drop(DropReason.NO_BUFFER, 1);
         kring.setSlot(slot, 0, 0);
-      } else {
-        int length = read(data, usable);
-        if (length < 0) {
-          return;
-        }
-        if (length > usable) {
-          kring.drop(DropReason.TOO_LONG, 1);
-          continue;
-        }
-        kring.setSlot(slot, length, 0);
+        kring.hwtail = kring.next(slot);
+        continue;
       }
-      kring.hwtail = kring.next(slot);
-      room--;
+      int length = read(data, usable);
+      if (length < 0) {
+        return;
+      }
+      if (length <= usable) {
+        kring.setSlot(slot, length, 0);
+        kring.hwtail = kring.next(slot);
+      } else {
+        chain(kring, length, usable);
+      }
     }
+  }
+
+  /** The first slot has its part; the rest goes into the slots after it, if there are enough. */
+  private void chain(Kring kring, int length, int usable) {
+    int slots = (length + usable - 1) / usable;
+    if (slots > kring.room() || !haveBuffers(kring, slots)) {
+      kring.drop(DropReason.RING_FULL, 1);
+      return;
+    }
+    int slot = kring.hwtail;
+    kring.setSlot(slot, usable, NetmapAbi.NS_MOREFRAG);
+    for (int at = usable; at < length; at += usable) {
+      slot = kring.next(slot);
+      int part = Math.min(usable, length - at);
+      Memory.copy(rest + at - usable, kring.data(slot), part);
+      kring.setSlot(slot, part, at + part < length ? NetmapAbi.NS_MOREFRAG : 0);
+    }
+    kring.hwtail = kring.next(slot);
+  }
+
+  private static boolean haveBuffers(Kring kring, int slots) {
+    int slot = kring.hwtail;
+    for (int i = 0; i < slots; i++) {
+      if (kring.data(slot) == 0) {
+        return false;
+      }
+      slot = kring.next(slot);
+    }
+    return true;
   }
 
   @Override

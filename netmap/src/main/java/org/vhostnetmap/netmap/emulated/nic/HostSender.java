@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
-import org.jspecify.annotations.Nullable;
-import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
-import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.linux.PacketBatch;
 import org.vhostnetmap.linux.PacketSocket;
-import org.vhostnetmap.netmap.NetmapAbi;
-import org.vhostnetmap.netmap.emulated.DropReason;
 import org.vhostnetmap.netmap.emulated.Kring;
 
 /**
@@ -18,27 +13,30 @@ import org.vhostnetmap.netmap.emulated.Kring;
  * a time.
  */
 final class HostSender implements AutoCloseable {
-  private static final int MESSAGES = 64;
   private static final int BUFFER_BYTES = 4 << 20;
-  private static final int SHORTEST = 14;
 
   private final PacketSocket socket;
-  private final PacketBatch batch;
-  private volatile long onlyTo;
-  private int waiting;
-  private long refused;
-  private boolean gone;
+  private final PacketTransmitter transmitter;
 
-  HostSender(NetDevice nic) throws ErrnoException {
-    batch = PacketBatch.toSend(MESSAGES, 1);
+  /** For {@link #send}: one frame. */
+  private final PacketBatch single;
+
+  private volatile long onlyTo;
+
+  HostSender(NetDevice nic, Runnable deviceMayBeGone) throws ErrnoException {
+    socket = PacketSocket.markedSender(nic, NicHook.mark(nic), BUFFER_BYTES);
+    PacketTransmitter made = null;
     try {
-      socket = PacketSocket.markedSender(nic, NicHook.MARK, BUFFER_BYTES);
+      made = new PacketTransmitter(socket.fd(), false, deviceMayBeGone);
+      transmitter = made;
+      single = PacketBatch.toSend(1, 1);
+      single.pieces(0, 1);
     } catch (ErrnoException e) {
-      batch.close();
+      socket.close();
+      if (made != null) {
+        made.close();
+      }
       throw e;
-    }
-    for (int i = 0; i < MESSAGES; i++) {
-      batch.pieces(i, 1);
     }
   }
 
@@ -48,91 +46,31 @@ final class HostSender implements AutoCloseable {
    */
   void onlyTo(long mac) {
     onlyTo = mac;
+    transmitter.onlyTo(mac);
   }
 
-  /** As {@code Adapter.txSync}: all up to rhead goes, or is dropped, at once. */
+  /**
+   * As {@code Adapter.txSync}: all up to rhead goes, or is dropped, at once; only a frame whose
+   * last slot the user has not shown yet waits for it.
+   */
   void sync(Kring kring) {
-    for (int slot = kring.hwcur; slot != kring.rhead; slot = kring.next(slot)) {
-      long data = kring.data(slot);
-      int length = kring.length(slot);
-      DropReason fault = fault(data, length, kring.flags(slot), kring.usableBytes());
-      if (fault == null) {
-        add(data, length);
-      } else {
-        kring.drop(fault, 1);
-      }
-    }
-    flush();
-    if (refused != 0) {
-      kring.drop(DropReason.REFUSED, refused);
-      refused = 0;
-    }
-    kring.hwcur = kring.rhead;
-    kring.hwtail = kring.hwcur == 0 ? kring.slots - 1 : kring.hwcur - 1;
-  }
-
-  /** Null when the slot's frame can be sent. netmap's host rings take single slots only. */
-  private static @Nullable DropReason fault(long data, int length, int flags, int usable) {
-    if (data == 0) {
-      return DropReason.NO_BUFFER;
-    }
-    if ((flags & NetmapAbi.NS_MOREFRAG) != 0) {
-      return DropReason.FRAGMENTED;
-    }
-    if (length < SHORTEST) {
-      return DropReason.TOO_SHORT;
-    }
-    return length > usable ? DropReason.TOO_LONG : null;
+    transmitter.sync(kring);
   }
 
   /** Sends one frame; false when the host did not take it. */
   boolean send(long address, int length) {
-    add(address, length);
-    flush();
-    boolean taken = refused == 0;
-    refused = 0;
-    return taken;
-  }
-
-  private void add(long data, int length) {
     long mac = onlyTo;
-    if (mac != 0 && !isFor(mac, data)) {
-      return;
+    if (mac != 0 && !PacketTransmitter.isFor(mac, address)) {
+      return false;
     }
-    batch.piece(waiting++, 0, data, length);
-    if (waiting == MESSAGES) {
-      flush();
-    }
-  }
-
-  private static boolean isFor(long mac, long data) {
-    long destination = Long.reverseBytes(Memory.getLong(data)) >>> 16;
-    return destination == mac || (destination & (1L << 40)) != 0;
-  }
-
-  private void flush() {
-    int sent = 0;
-    while (sent < waiting) {
-      int result = batch.send(socket.fd(), sent, waiting - sent);
-      if (result > 0) {
-        sent += result;
-      } else if (result != -Errno.EINTR) {
-        gone |= result == -Errno.ENXIO || result == -Errno.ENODEV;
-        refused++;
-        sent++;
-      }
-    }
-    waiting = 0;
-  }
-
-  /** Whether the NIC is there no more. */
-  boolean isGone() {
-    return gone;
+    single.piece(0, 0, address, length);
+    return single.send(socket.fd(), 0, 1) == 1;
   }
 
   @Override
   public void close() {
     socket.close();
-    batch.close();
+    transmitter.close();
+    single.close();
   }
 }

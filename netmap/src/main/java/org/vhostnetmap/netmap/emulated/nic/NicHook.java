@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -11,32 +12,34 @@ import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapException;
-import org.vhostnetmap.netmap.emulated.nic.TcGuardian.Place;
+import org.vhostnetmap.netmap.emulated.nic.TcGuardian.Filter;
 
 /// Something of ours at a NIC's way out of the host's stack, or into it, until it is closed or the
 /// process has died.
 ///
 /// ```
 ///             host's stack
-///        |                  ^
-///    [egress]           [ingress]          egress:  marked -> this NIC's ingress; all else -> a TAP
-///        |                  |              ingress: marked -> pass;               all else -> drop
-///        v                  | taps (AF_PACKET) see the frame before ingress does
+///        |                  ^              egress:  marked -> this NIC's ingress; all else -> a TAP
+///    [egress]           [ingress]          ingress: marked -> pass;               all else -> drop
+///        |                  |              and the mark is taken off
+///        v                  | taps (AF_PACKET) see the frame, and its mark, before ingress does
 ///      driver             driver (XDP)
 /// ```
 ///
-/// The *mark* is on frames that a host TX ring gives to the stack. There are two ways to hold the
-/// hook. A *tcx* link (Linux 6.6 and later, right to use bpf(2)) is a descriptor of ours and
+/// The *mark* is on frames that a host TX ring gives to the stack; each NIC has its own, and no
+/// frame keeps it beyond the ingress (on the tc way: where the kernel has act_skbedit; else a frame
+/// that the host routes back out of the NIC it came by turns round again). There are two ways to
+/// hold a hook. A *tcx* link (Linux 6.6 and later, right to use bpf(2)) is a descriptor of ours and
 /// vanishes with it. Else filters of the `tc` program, which would outlive us: a [TcGuardian] takes
 /// them away.
 final class NicHook implements AutoCloseable {
-  /** On frames towards the host's stack: "nmap". */
-  static final int MARK = 0x6e6d6170;
-
   /** System property: {@code tcx} or {@code tc} for that way only; else the first that works. */
   static final String WAY = "org.vhostnetmap.netmap.hook";
 
   private static final System.Logger LOG = System.getLogger(NicHook.class.getName());
+
+  /** "nm", then the NIC's number. */
+  private static final int MARK = 0x6e6d0000;
 
   /** Fields of {@code struct __sk_buff}. */
   private static final int SKB_MARK = 8;
@@ -45,19 +48,34 @@ final class NicHook implements AutoCloseable {
 
   private static final int BPF_REDIRECT = 23;
   private static final int BPF_F_INGRESS = 1;
+  private static final int BPF_F_BEFORE = 8;
   private static final int TCX_NEXT = -1;
   private static final int TCX_DROP = 2;
   private static final int TC_ACT_UNSPEC = -1;
   private static final int TC_ACT_SHOT = 2;
 
-  private final List<? extends AutoCloseable> holders;
-  private final Place place;
-  private final String description;
+  /** Preferences of our filters. A hook that replaces another one has places of its own. */
+  private static final int PREF_CUT = 28270;
 
-  private NicHook(List<? extends AutoCloseable> holders, Place place, String description) {
+  private static final int PREF_TURN = 28272;
+  private static final int PREF_BLOCK = 28280;
+  private static final int PREF_OTHER_BLOCK = 28281;
+  private static final int PREF_CUT_UNMARK = 28290;
+  private static final int PREF_TURN_UNMARK = 28291;
+
+  private final List<? extends AutoCloseable> holders;
+  private final int preference;
+  private final boolean tcx;
+
+  private NicHook(List<? extends AutoCloseable> holders, int preference, boolean tcx) {
     this.holders = holders;
-    this.place = place;
-    this.description = description;
+    this.preference = preference;
+    this.tcx = tcx;
+  }
+
+  /** What frames carry that are to turn round at {@code nic}. */
+  static int mark(NetDevice nic) {
+    return MARK | (nic.index() & 0xffff);
   }
 
   /** What the host transmits on {@code nic} goes out of {@code tap} instead. */
@@ -68,24 +86,37 @@ final class NicHook implements AutoCloseable {
             + new ClassicBpf().answer(-1).text()
             + "' action mirred egress redirect dev "
             + TcGuardian.device(tap);
-    return open(
-        Place.EGRESS_CUT, () -> tcxByTap(nic, toTap, tap), nic, turningRoundByTc(nic), toTapByTc);
+    List<Filter> filters = turnByTc(nic, PREF_CUT, PREF_CUT_UNMARK);
+    filters.add(new Filter(true, PREF_CUT + 1, false, toTapByTc));
+    return open(PREF_CUT, () -> turnByTcx(nic, toTap, tap), nic, filters);
   }
 
   /** What the host transmits on {@code nic} goes on as ever; only marked frames are turned. */
   static NicHook turn(NetDevice nic, NetDevice tap) throws NetmapException {
-    BpfCode marked = redirectMarked(tap, 0).move(0, TCX_NEXT).exit();
-    return open(Place.EGRESS_TURN, () -> tcxByTap(nic, marked, tap), nic, turningRoundByTc(nic));
+    BpfCode marked = redirectMarked(mark(nic), tap, 0).move(0, TCX_NEXT).exit();
+    List<Filter> filters = turnByTc(nic, PREF_TURN, PREF_TURN_UNMARK);
+    return open(PREF_TURN, () -> turnByTcx(nic, marked, tap), nic, filters);
   }
 
   /** What follows is for frames without the mark. */
-  private static BpfCode redirectMarked(NetDevice to, int flags) {
+  private static BpfCode redirectMarked(int mark, NetDevice to, int flags) {
     return new BpfCode()
         .loadWord(2, 1, SKB_MARK)
-        .jumpUnlessEqual(2, MARK, 4)
+        .jumpUnlessEqual(2, mark, 4)
         .move(1, to.index())
         .move(2, flags)
         .call(BPF_REDIRECT)
+        .exit();
+  }
+
+  /** What follows is for frames without the mark. */
+  private static BpfCode unmark(int mark) {
+    return new BpfCode()
+        .loadWord(2, 1, SKB_MARK)
+        .jumpUnlessEqual(2, mark, 4)
+        .move(2, 0)
+        .storeWord(1, SKB_MARK, 2)
+        .move(0, TCX_NEXT)
         .exit();
   }
 
@@ -94,59 +125,57 @@ final class NicHook implements AutoCloseable {
    * the kernel remember that the frame was redirected, one to an ingress does not, and generic XDP
    * at the NIC leaves only frames alone of which that is remembered.
    */
-  private static List<Fd> tcxByTap(NetDevice nic, BpfCode code, NetDevice tap)
+  private static List<Fd> turnByTcx(NetDevice nic, BpfCode code, NetDevice tap)
       throws ErrnoException {
-    BpfCode turn = redirectMarked(nic, BPF_F_INGRESS).move(0, TCX_NEXT).exit();
-    Fd first = tcx(tap, Bpf.ATTACH_TCX_EGRESS, "netmap_turn", turn);
+    int mark = mark(nic);
+    BpfCode turn = redirectMarked(mark, nic, BPF_F_INGRESS).move(0, TCX_NEXT).exit();
+    BpfCode unmark = unmark(mark).move(0, TCX_NEXT).exit();
+    List<Fd> links = new ArrayList<>();
     try {
-      return List.of(tcx(nic, Bpf.ATTACH_TCX_EGRESS, "netmap_egress", code), first);
+      links.add(tcx(nic, Bpf.ATTACH_TCX_INGRESS, 0, "netmap_unmark", unmark));
+      links.add(tcx(tap, Bpf.ATTACH_TCX_EGRESS, 0, "netmap_turn", turn));
+      links.add(tcx(nic, Bpf.ATTACH_TCX_EGRESS, 0, "netmap_egress", code));
+      return links.reversed();
     } catch (ErrnoException e) {
-      first.close();
+      links.forEach(Fd::close);
       throw e;
     }
   }
 
-  private static String turningRoundByTc(NetDevice nic) {
+  private static List<Filter> turnByTc(NetDevice nic, int preference, int unmarkPreference) {
     ClassicBpf marked =
-        new ClassicBpf().load(ClassicBpf.MARK).jumpIfEqual(MARK, 0, 1).answer(-1).answer(0);
-    return "bpf bytecode '"
-        + marked.text()
-        + "' action mirred ingress redirect dev "
-        + TcGuardian.device(nic);
+        new ClassicBpf().load(ClassicBpf.MARK).jumpIfEqual(mark(nic), 0, 1).answer(-1).answer(0);
+    String match = "bpf bytecode '" + marked.text() + "' action ";
+    String turn = match + "mirred ingress redirect dev " + TcGuardian.device(nic);
+    List<Filter> filters = new ArrayList<>();
+    filters.add(new Filter(true, preference, false, turn));
+    filters.add(new Filter(false, unmarkPreference, true, match + "skbedit mark 0"));
+    return filters;
   }
 
   /**
-   * The stack receives nothing by those queues of {@code nic} but what carries the mark, and that
-   * without it.
+   * The stack receives nothing by those queues of {@code nic} but what carries the mark.
    *
    * @param queues which ones
    * @param before the hook that this one is to replace; it is to be closed afterwards
    */
   static NicHook block(NetDevice nic, BitSet queues, QueueMapping mapping, @Nullable NicHook before)
       throws NetmapException {
-    Place place =
-        before != null && before.place == Place.INGRESS_BLOCK
-            ? Place.INGRESS_OTHER_BLOCK
-            : Place.INGRESS_BLOCK;
+    int preference =
+        before != null && before.preference == PREF_BLOCK ? PREF_OTHER_BLOCK : PREF_BLOCK;
     int[] values = mapping.isAll(queues) ? new int[0] : mapping.values(queues);
-    String unmarked = "bpf direct-action bytecode '" + blockByTc(values).text() + "'";
-    BpfCode code = blockByTcx(values);
+    String byTc = "bpf direct-action bytecode '" + blockByTc(mark(nic), values).text() + "'";
+    BpfCode code = blockByTcx(mark(nic), values);
+    // Before whatever else takes the mark off, or it would not know our frames any more.
     return open(
-        place,
-        () -> List.of(tcx(nic, Bpf.ATTACH_TCX_INGRESS, "netmap_ingress", code)),
+        preference,
+        () -> List.of(tcx(nic, Bpf.ATTACH_TCX_INGRESS, BPF_F_BEFORE, "netmap_block", code)),
         nic,
-        unmarked);
+        List.of(new Filter(false, preference, false, byTc)));
   }
 
-  private static BpfCode blockByTcx(int[] values) {
-    BpfCode code =
-        new BpfCode()
-            .loadWord(2, 1, SKB_MARK)
-            .jumpUnlessEqual(2, MARK, 4)
-            .move(2, 0)
-            .storeWord(1, SKB_MARK, 2)
-            .move(0, TCX_NEXT)
-            .exit();
+  private static BpfCode blockByTcx(int mark, int[] values) {
+    BpfCode code = unmark(mark);
     if (values.length > 0) {
       code.loadWord(2, 1, SKB_QUEUE_MAPPING);
       for (int i = 0; i < values.length; i++) {
@@ -157,9 +186,9 @@ final class NicHook implements AutoCloseable {
     return code.move(0, TCX_DROP).exit();
   }
 
-  private static ClassicBpf blockByTc(int[] values) {
+  private static ClassicBpf blockByTc(int mark, int[] values) {
     ClassicBpf code = new ClassicBpf().load(ClassicBpf.MARK);
-    code.jumpIfEqual(MARK, 0, 1).answer(TC_ACT_UNSPEC);
+    code.jumpIfEqual(mark, 0, 1).answer(TC_ACT_UNSPEC);
     if (values.length > 0) {
       code.load(ClassicBpf.QUEUE);
       for (int i = 0; i < values.length; i++) {
@@ -175,12 +204,12 @@ final class NicHook implements AutoCloseable {
     List<Fd> attach() throws ErrnoException;
   }
 
-  private static NicHook open(Place place, Tcx tcx, NetDevice nic, String... filters)
+  private static NicHook open(int preference, Tcx tcx, NetDevice nic, List<Filter> filters)
       throws NetmapException {
     String way = System.getProperty(WAY, "");
     if (!way.equals("tc")) {
       try {
-        return new NicHook(tcx.attach(), place, "tcx");
+        return new NicHook(tcx.attach(), preference, true);
       } catch (ErrnoException e) {
         if (way.equals("tcx")) {
           throw new NetmapException("no tcx link at " + nic, e.errno(), e);
@@ -188,24 +217,24 @@ final class NicHook implements AutoCloseable {
         LOG.log(System.Logger.Level.DEBUG, "no tcx link, so the tc program: " + e.getMessage());
       }
     }
-    return new NicHook(List.of(TcGuardian.start(nic, place, filters)), place, "tc");
+    return new NicHook(List.of(TcGuardian.start(nic, filters)), preference, false);
   }
 
-  private static Fd tcx(NetDevice device, int attachType, String name, BpfCode code)
+  private static Fd tcx(NetDevice device, int attachType, int flags, String name, BpfCode code)
       throws ErrnoException {
     try (Fd program = Bpf.load(Bpf.PROG_TYPE_SCHED_CLS, attachType, name, code)) {
-      return Bpf.link(program.value(), device.index(), attachType, 0);
+      return Bpf.link(program.value(), device.index(), attachType, flags);
     }
   }
 
   /** {@code tcx} or {@code tc}. */
   String description() {
-    return description;
+    return tcx ? "tcx" : "tc";
   }
 
   /** Whether a frame that was turned round is sorted anew: for this host, or for another. */
   boolean tellsForWhom() {
-    return description.equals("tcx");
+    return tcx;
   }
 
   @Override

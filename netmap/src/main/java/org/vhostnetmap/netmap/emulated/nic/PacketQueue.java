@@ -35,7 +35,7 @@ final class PacketQueue implements AutoCloseable {
     this.out = out;
     receiver = new PacketReceiver(in.fd(), rx.slots, pool, this::checkDevice);
     try {
-      transmitter = new PacketTransmitter(out.fd(), this::checkDevice);
+      transmitter = new PacketTransmitter(out.fd(), true, this::checkDevice);
     } catch (ErrnoException e) {
       receiver.close();
       throw e;
@@ -50,7 +50,8 @@ final class PacketQueue implements AutoCloseable {
   /** Takes what comes by queue {@code number}. */
   static PacketQueue open(NetDevice device, int number, QueueMapping mapping, Kring rx, Pool pool)
       throws ErrnoException {
-    PacketSocket in = PacketSocket.receiver(device, filter(number, mapping), BUFFER_BYTES);
+    PacketSocket in =
+        PacketSocket.receiver(device, filter(NicHook.mark(device), number, mapping), BUFFER_BYTES);
     try {
       PacketSocket out = PacketSocket.sender(device, BUFFER_BYTES);
       try {
@@ -66,9 +67,9 @@ final class PacketQueue implements AutoCloseable {
   }
 
   /** Not what our own host rings send to the stack; of the rest, what came by the queue. */
-  private static ClassicBpf filter(int number, QueueMapping mapping) {
+  private static ClassicBpf filter(int mark, int number, QueueMapping mapping) {
     ClassicBpf filter = new ClassicBpf().load(ClassicBpf.MARK);
-    filter.jumpIfEqual(NicHook.MARK, 0, 1).answer(0);
+    filter.jumpIfEqual(mark, 0, 1).answer(0);
     BitSet one = new BitSet();
     one.set(number);
     if (!mapping.isAll(one)) {

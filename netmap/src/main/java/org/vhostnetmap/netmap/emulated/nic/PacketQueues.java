@@ -6,6 +6,7 @@ import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NamedLock;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapException;
@@ -58,6 +59,7 @@ public final class PacketQueues implements NicQueues {
   private final @Nullable PacketQueue[] queues;
 
   private @Nullable NicHook block;
+  private @Nullable NamedLock lock;
   private long pastDrops;
 
   private PacketQueues(
@@ -116,6 +118,9 @@ public final class PacketQueues implements NicQueues {
   @Override
   public synchronized void open(int number, Kring tx, Kring rx) throws NetmapException {
     try {
+      if (lock == null) {
+        lock = HostPath.lock("packet", name, device);
+      }
       PacketQueue queue = PacketQueue.open(device, number, mapping, rx, pool);
       queues[number] = queue;
       try {
@@ -127,6 +132,20 @@ public final class PacketQueues implements NicQueues {
       }
     } catch (ErrnoException e) {
       throw new NetmapException("AF_PACKET on " + name + ": " + e.getMessage(), e.errno(), e);
+    } finally {
+      unlockWhenUnused();
+    }
+  }
+
+  private void unlockWhenUnused() {
+    for (PacketQueue queue : queues) {
+      if (queue != null) {
+        return;
+      }
+    }
+    if (lock != null) {
+      lock.close();
+      lock = null;
     }
   }
 
@@ -159,6 +178,7 @@ public final class PacketQueues implements NicQueues {
       System.getLogger(PacketQueues.class.getName())
           .log(System.Logger.Level.WARNING, "a queue of " + name + " is not the host's again", e);
     }
+    unlockWhenUnused();
   }
 
   // Whoever calls a sync holds the kring's monitor, and its queue is open while its ring is.

@@ -4,6 +4,7 @@ package org.vhostnetmap.netmap.emulated.nic;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.linux.PacketBatch;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.emulated.DropReason;
@@ -23,16 +24,31 @@ final class PacketTransmitter implements AutoCloseable {
   private static final int INCOMPLETE = -1;
 
   private final int fd;
+  private final boolean waits;
   private final Runnable deviceMayBeGone;
   private final PacketBatch batch;
 
   /** By message: the slot where its frame begins. */
   private final int[] starts = new int[MESSAGES];
 
-  PacketTransmitter(int fd, Runnable deviceMayBeGone) throws ErrnoException {
+  private volatile long onlyTo;
+
+  /**
+   * Borrows a sender's descriptor.
+   *
+   * @param waits whether frames stay in the ring while the device is busy, else they are dropped
+   * @param deviceMayBeGone told when an error looks like that
+   */
+  PacketTransmitter(int fd, boolean waits, Runnable deviceMayBeGone) throws ErrnoException {
     this.fd = fd;
+    this.waits = waits;
     this.deviceMayBeGone = deviceMayBeGone;
     batch = PacketBatch.toSend(MESSAGES, PIECES);
+  }
+
+  /** Drops frames for single stations other than {@code mac}; 0: none. Any thread. */
+  void onlyTo(long mac) {
+    onlyTo = mac;
   }
 
   /** As {@code Adapter.txSync}. */
@@ -90,7 +106,7 @@ final class PacketTransmitter implements AutoCloseable {
     return true;
   }
 
-  private static @Nullable DropReason fault(Kring kring, int slot, int end) {
+  private @Nullable DropReason fault(Kring kring, int slot, int end) {
     int total = 0;
     for (int at = slot; at != end; at = kring.next(at)) {
       int length = kring.length(at);
@@ -105,14 +121,24 @@ final class PacketTransmitter implements AutoCloseable {
     if (kring.distance(slot, end) > PIECES) {
       return DropReason.FRAGMENTED;
     }
-    return total < SHORTEST ? DropReason.TOO_SHORT : null;
+    if (total < SHORTEST) {
+      return DropReason.TOO_SHORT;
+    }
+    long mac = onlyTo;
+    return mac == 0 || isFor(mac, kring.data(slot)) ? null : DropReason.NOT_FOR_HOST;
+  }
+
+  /** Whether a frame is for one station or for several. */
+  static boolean isFor(long mac, long frame) {
+    long destination = Long.reverseBytes(Memory.getLong(frame)) >>> 16;
+    return destination == mac || (destination & (1L << 40)) != 0;
   }
 
   /**
    * The first frame is one that can't be sent; or one whose end the user has not shown yet, which
    * may still come unless the whole ring waits for it. Whether there is more to do.
    */
-  private static boolean dropFirst(Kring kring) {
+  private boolean dropFirst(Kring kring) {
     int end = end(kring, kring.hwcur);
     if (end == INCOMPLETE) {
       if (kring.distance(kring.hwcur, kring.rhead) < kring.slots - 1) {
@@ -140,7 +166,11 @@ final class PacketTransmitter implements AutoCloseable {
       switch (-result) {
         case Errno.EINTR -> {}
         case Errno.EAGAIN, Errno.ENOBUFS -> {
-          return done;
+          if (waits) {
+            return done;
+          }
+          kring.drop(DropReason.REFUSED, 1);
+          done++;
         }
         case Errno.EMSGSIZE -> {
           kring.drop(DropReason.TOO_LONG, 1);

@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.vhostnetmap.linux.ClassicBpf;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapException;
@@ -15,35 +16,37 @@ import org.vhostnetmap.netmap.NetmapException;
  * Filters of the {@code tc} program at a NIC, and a shell that takes them away once its standard
  * input ends: when this object is closed, or when this process has died, however it died. The shell
  * is in a session of its own, so that nobody stops it together with us.
+ *
+ * <p>Filters need a clsact qdisc. Where there was none, the first of us makes it and leaves a
+ * filter there that does nothing but say so; the last one of us takes both away.
  */
 final class TcGuardian implements AutoCloseable {
-  /** Where filters of ours can be. */
-  enum Place {
-    /** Turns marked frames round, sends the others to a TAP. */
-    EGRESS_CUT(true, 28270, 2),
-    /** Turns marked frames round. */
-    EGRESS_TURN(true, 28272, 1),
-    /** Lets only marked frames in. */
-    INGRESS_BLOCK(false, 28280, 1),
-    /** The same, while one replaces another. */
-    INGRESS_OTHER_BLOCK(false, 28281, 1);
-
-    final boolean egress;
-
-    /** By its preference we know a filter of ours again; the kernel's own begin at 49152. */
-    final int preference;
-
-    final int filters;
-
-    Place(boolean egress, int preference, int filters) {
-      this.egress = egress;
-      this.preference = preference;
-      this.filters = filters;
-    }
-  }
+  /** Says that the clsact qdisc is ours. */
+  private static final int CLAIM_PREFERENCE = 28299;
 
   private static final int PATIENCE_SECONDS = 10;
   private static final String READY = "ready";
+
+  /**
+   * One filter.
+   *
+   * @param egress at which side
+   * @param preference its order among others, by which we know a filter of ours again; the kernel's
+   *     own begin at 49152
+   * @param optional whether we can do without, on a kernel that does not know it
+   * @param text what comes after {@code protocol all}
+   */
+  record Filter(boolean egress, int preference, boolean optional, String text) {
+    private String command(String verb, String device) {
+      return "tc filter "
+          + verb
+          + " dev "
+          + device
+          + (egress ? " egress" : " ingress")
+          + " pref "
+          + preference;
+    }
+  }
 
   private final Process shell;
   private final String cleaning;
@@ -59,57 +62,63 @@ final class TcGuardian implements AutoCloseable {
   }
 
   /**
-   * Puts {@code filters} at a place of {@code nic}, in their order. What an earlier process may
-   * have left there goes first.
+   * Puts {@code filters} at {@code nic}. What an earlier process may have left in their places goes
+   * first.
+   *
+   * @throws NetmapException with tc's own words
    */
-  static TcGuardian start(NetDevice nic, Place place, String... filters) throws NetmapException {
-    String cleaning = cleaning(nic, place);
-    StringBuilder script = new StringBuilder();
-    script.append("trap '' HUP INT TERM\n");
-    script.append(cleaning);
-    script.append("tc qdisc add dev ").append(device(nic)).append(" clsact 2>/dev/null\n");
-    for (int i = 0; i < filters.length; i++) {
-      script.append(i == 0 ? "" : " && ").append(filter("add", nic, place, i));
-      script.append(" protocol all ").append(filters[i]);
-    }
-    script.append(" && echo ").append(READY).append("\nread line\n").append(cleaning);
-    Process shell = shell(script.toString(), nic);
-    TcGuardian guardian = new TcGuardian(shell, cleaning);
-    try {
-      String answer = firstLine(shell);
-      if (!answer.equals(READY)) {
-        guardian.close();
-        throw new NetmapException(
-            "the tc program can't put filters at " + nic + " (" + answer + ")",
-            answer.contains("not permitted") ? Errno.EPERM : Errno.EOPNOTSUPP);
-      }
+  static TcGuardian start(NetDevice nic, List<Filter> filters) throws NetmapException {
+    String device = device(nic);
+    String cleaning = cleaning(device, filters);
+    TcGuardian guardian = new TcGuardian(shell(script(device, filters, cleaning), nic), cleaning);
+    String answer = guardian.firstLine();
+    if (answer.equals(READY)) {
       return guardian;
-    } catch (IOException e) {
-      guardian.close();
-      throw new NetmapException("no answer from a shell", Errno.EIO, e);
     }
+    guardian.close();
+    throw new NetmapException(
+        "the tc program can't put filters at " + nic + " (" + answer + ")",
+        answer.contains("not permitted") ? Errno.EPERM : Errno.EOPNOTSUPP);
   }
 
-  private static String filter(String verb, NetDevice nic, Place place, int number) {
-    return "tc filter "
-        + verb
-        + " dev "
-        + device(nic)
-        + (place.egress ? " egress" : " ingress")
-        + " pref "
-        + (place.preference + number);
+  private static String script(String device, List<Filter> filters, String cleaning) {
+    String nothing = new ClassicBpf().answer(-1).text(); // TC_ACT_UNSPEC: on to the next filter
+    Filter claim =
+        new Filter(false, CLAIM_PREFERENCE, false, "bpf direct-action bytecode '" + nothing + "'");
+    StringBuilder script = new StringBuilder("trap '' HUP INT TERM\n");
+    script.append(cleaning);
+    script.append("tc qdisc add dev ").append(device).append(" clsact 2>/dev/null && ");
+    script.append(adding(claim, device)).append('\n');
+    for (Filter filter : filters) {
+      if (filter.optional) {
+        script.append(adding(filter, device)).append(" 2>/dev/null\n");
+      }
+    }
+    for (Filter filter : filters) {
+      if (!filter.optional) {
+        script.append(adding(filter, device)).append(" && ");
+      }
+    }
+    script.append("echo ").append(READY).append("\nread line\n").append(cleaning);
+    return script.toString();
   }
 
-  /** Takes our filters away, and the clsact qdisc when nobody else has a filter there. */
-  private static String cleaning(NetDevice nic, Place place) {
-    String name = device(nic);
+  private static String adding(Filter filter, String device) {
+    return filter.command("add", device) + " protocol all " + filter.text;
+  }
+
+  /** Takes filters away, and a clsact qdisc of ours when nobody has another filter there. */
+  private static String cleaning(String device, List<Filter> filters) {
     StringBuilder script = new StringBuilder();
-    for (int i = 0; i < place.filters; i++) {
-      script.append(filter("del", nic, place, i)).append(" 2>/dev/null\n");
+    for (Filter filter : filters) {
+      script.append(filter.command("del", device)).append(" 2>/dev/null\n");
     }
-    script.append("test -n \"$(tc filter show dev ").append(name).append(" ingress 2>/dev/null; ");
-    script.append("tc filter show dev ").append(name).append(" egress 2>/dev/null)\" || ");
-    script.append("tc qdisc del dev ").append(name).append(" clsact 2>/dev/null\n");
+    String show = "tc filter show dev " + device;
+    String all = "{ " + show + " ingress; " + show + " egress; } 2>/dev/null | ";
+    String claim = "'pref " + CLAIM_PREFERENCE + " '";
+    script.append("if ").append(all).append("grep -q ").append(claim).append(" && ! ");
+    script.append(all).append("grep -v ").append(claim).append(" | grep -q .\n");
+    script.append("then tc qdisc del dev ").append(device).append(" clsact 2>/dev/null\nfi\n");
     return script.toString();
   }
 
@@ -129,12 +138,15 @@ final class TcGuardian implements AutoCloseable {
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 
-  /** Ends at the shell's death too, which has said why. */
-  private static String firstLine(Process shell) throws IOException {
-    BufferedReader output =
-        new BufferedReader(new InputStreamReader(shell.getInputStream(), StandardCharsets.UTF_8));
-    String line = output.readLine();
-    return line == null ? "it said nothing" : line;
+  private String firstLine() {
+    try {
+      BufferedReader output =
+          new BufferedReader(new InputStreamReader(shell.getInputStream(), StandardCharsets.UTF_8));
+      String line = output.readLine();
+      return line == null ? "it said nothing" : line;
+    } catch (IOException e) {
+      return "no answer: " + e.getMessage();
+    }
   }
 
   /** Takes the filters away and waits for it. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.vhostnetmap.netmap.NetworkNamespace.command;
 
@@ -9,17 +11,25 @@ import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vhostnetmap.linux.Bpf;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NetDevice;
+import org.vhostnetmap.netmap.NetmapAbi;
+import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.NetworkNamespace;
 import org.vhostnetmap.netmap.emulated.Kring;
 
@@ -202,6 +212,126 @@ class HostPathTest {
           org.vhostnetmap.linux.Memory.copyFromArray(request, 0, tx.data(3), request.length);
           assertTrue(host.send(tx.data(3), request.length));
           await(rx, frame -> Frames.type(frame) == 0x0806);
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void framesOfSeveralSlotsGoWholeBothWays(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          command("ip", "link", "set", "nic", "mtu", "9000");
+          byte[] ping = Frames.ping(NIC_MAC, PEER_MAC, NIC_IP, PEER_IP, 8000);
+          int usable = tx.usableBytes();
+          for (int at = 0; at < ping.length; at += usable) {
+            int end = Math.min(ping.length, at + usable);
+            PoolRings.put(
+                tx,
+                Arrays.copyOfRange(ping, at, end),
+                end < ping.length ? NetmapAbi.NS_MOREFRAG : 0);
+          }
+          PoolRings.sync(tx);
+          byte[] echo = await(rx, frame -> Frames.type(frame) == 0x0800);
+          assertArrayEquals(
+              Arrays.copyOfRange(ping, 42, ping.length), Arrays.copyOfRange(echo, 42, echo.length));
+          PoolRings.put(tx, ping.length > usable ? Arrays.copyOf(ping, usable) : ping, 0);
+          PoolRings.sync(tx);
+          assertEquals(List.of(), tx.drops());
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void everyFrameThatDoesNotReachTheHostIsCounted(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          PoolRings.put(tx, new byte[10]);
+          PoolRings.put(tx, Frames.udp("0200000000aa", PEER_MAC, NIC_IP, PEER_IP, 7, 1));
+          PoolRings.put(tx, new byte[60], NetmapAbi.NS_MOREFRAG);
+          int broken = tx.rhead;
+          PoolRings.put(tx, new byte[60], 0);
+          long buffer = tx.bufferIndex(broken);
+          tx.setBufferIndex(broken, 1);
+          PoolRings.sync(tx);
+          tx.setBufferIndex(broken, buffer);
+          assertEquals(tx.rhead, tx.hwcur);
+          // By tcx the stack sorts out, and counts, what is not for it.
+          assertEquals(
+              way.equals("tcx") ? 2 : 3,
+              tx.drops().stream().mapToLong(drops -> drops.frames()).sum(),
+              tx.drops().toString());
+          try (DatagramSocket socket = new DatagramSocket()) {
+            for (int i = 0; i < 5000; i++) {
+              InetAddress to = InetAddress.getByName(PEER_IP);
+              socket.send(new DatagramPacket(new byte[10], 10, to, 9));
+            }
+          }
+          host.drops();
+          long lost = rx.drops().stream().mapToLong(drops -> drops.frames()).sum();
+          int got = 0;
+          for (List<byte[]> some = PoolRings.take(rx); !some.isEmpty(); some = PoolRings.take(rx)) {
+            got += some.size();
+          }
+          assertEquals(5000, lost + got);
+          assertEquals(List.of(), host.drops());
+        });
+  }
+
+  @Test
+  void aFrameThatTheHostRoutesBackDoesNotTurnAgain() throws Exception {
+    onANic(
+        "tcx",
+        (host, tx, rx) -> {
+          Files.writeString(Path.of("/proc/sys/net/ipv4/ip_forward"), "1");
+          command("ip", "route", "add", "198.51.100.0/24", "via", PEER_IP);
+          PoolRings.put(tx, Frames.udp(NIC_MAC, PEER_MAC, "198.51.100.9", PEER_IP, 7777, 5));
+          PoolRings.sync(tx);
+          byte[] routed = await(rx, frame -> Frames.type(frame) == 0x0800 && frame[23] == 17);
+          assertEquals(63, routed[22], "time to live");
+        });
+  }
+
+  @Test
+  void aSecondProgramAtTheSameNicIsRefused() throws Exception {
+    onANic(
+        "tcx",
+        (host, tx, rx) -> {
+          NetmapException busy =
+              assertThrows(NetmapException.class, () -> HostPath.create("nic", 1, 1));
+          assertEquals(Errno.EBUSY, busy.errno());
+        });
+  }
+
+  @Test
+  void aClsactQdiscThatWasThereBeforeStays() throws Exception {
+    System.setProperty(NicHook.WAY, "tc");
+    NetworkNamespace.run(
+        () -> {
+          NetworkNamespace.veth("nic", "wire");
+          command("tc", "qdisc", "add", "dev", "nic", "clsact");
+          try (HostRings host = HostPath.create("nic", 1, 1)) {
+            host.cut(true);
+          }
+          assertTrue(command("tc", "qdisc", "show", "dev", "nic").contains("clsact"));
+          assertEquals("", command("tc", "filter", "show", "dev", "nic", "egress"));
+        });
+  }
+
+  @Test
+  void aRefusalOfTheTcProgramIsToldInItsWords() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          NetworkNamespace.veth("nic", "wire");
+          TcGuardian.Filter wrong = new TcGuardian.Filter(true, 28275, false, "nonsense");
+          NetmapException refused =
+              assertThrows(
+                  NetmapException.class,
+                  () -> TcGuardian.start(NetDevice.of("nic"), List.of(wrong)));
+          assertTrue(refused.toString().contains("classifier not found"), refused.toString());
+          assertEquals(Errno.EOPNOTSUPP, refused.errno());
+          assertNothingLeft();
         });
   }
 }

@@ -157,6 +157,26 @@ class SharedNicTest {
   }
 
   @ParameterizedTest
+  @CsvSource({"xdp,tcx", "xdp,tc", "packet,tc"})
+  void theHostRoutesBetweenTwoNicsInNetmapMode(String way, String hook) throws Exception {
+    onACable(
+        hook,
+        peer -> {
+          NetworkNamespace.veth("nic2", "wire2");
+          command("ip", "addr", "add", "198.51.100.1/24", "dev", "nic2");
+          Files.writeString(Path.of("/proc/sys/net/ipv4/ip_forward"), "1");
+          peer.run(() -> command("ip", "route", "add", "198.51.100.0/24", "via", NIC_IP));
+          try (Peer far = new Peer("wire2", "02:00:00:00:00:04", "198.51.100.2/24");
+              SharedNic one = new SharedNic("nic", way(way));
+              SharedNic two = new SharedNic("nic2", way(way))) {
+            far.run(() -> command("ip", "route", "add", "192.0.2.0/24", "via", "198.51.100.1"));
+            assertTrue(peer.pings("198.51.100.2"), "through the host, by both NICs");
+            assertTrue(one.port.failure().isEmpty() && two.port.failure().isEmpty());
+          }
+        });
+  }
+
+  @ParameterizedTest
   @CsvSource({"xdp,tcx", "xdp,tc", "packet,tcx", "packet,tc"})
   void killedWithNineItLeavesNothingAndTheHostAnswersWithinTwoSeconds(String way, String hook)
       throws Exception {
