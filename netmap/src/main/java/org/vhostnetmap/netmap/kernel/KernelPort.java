@@ -56,7 +56,7 @@ final class KernelPort implements NetmapPort {
   private long bufferBytes;
   private long buffers;
   private int watched = Epoll.IN;
-  private volatile boolean stopped;
+  private volatile boolean gone;
   private final LongAdder wrongHeads = new LongAdder();
 
   /** Takes over {@code fd} and its use of {@code region}, both also when this fails. */
@@ -198,9 +198,10 @@ final class KernelPort implements NetmapPort {
         }
       }
     }
-    // The one error there is: EIO, when the last ring is stopped, as rings are while the interface
-    // is down.
-    stopped = calls.ioctl(fd.value(), code, 0) < 0;
+    // The one error there is: EIO, when the interface is gone.
+    if (calls.ioctl(fd.value(), code, 0) < 0) {
+      gone = true;
+    }
   }
 
   @Override
@@ -208,10 +209,10 @@ final class KernelPort implements NetmapPort {
     return waiting.fd();
   }
 
-  /** A stopped ring makes every poll say POLLERR, so it is not watched at all. */
+  /** Rings whose interface is gone make every poll say POLLERR, so they are not watched at all. */
   @Override
   public void arm() {
-    int wanted = stopped ? 0 : anyFull() ? Epoll.IN | Epoll.OUT : Epoll.IN;
+    int wanted = gone ? 0 : anyFull() ? Epoll.IN | Epoll.OUT : Epoll.IN;
     if (wanted != watched) {
       try {
         waiting.modify(fd.value(), wanted, 0);
@@ -250,14 +251,13 @@ final class KernelPort implements NetmapPort {
     Memory.putInt(nif + NI_BUFS_HEAD, (int) head);
   }
 
-  /**
-   * Only what netmap itself knows; an interface that is taken away is told by rtnetlink, not here:
-   * the kernel lets its rings live on for us.
-   */
   @Override
   public Optional<String> failure() {
     if (closed.get()) {
       return Optional.of("the port is closed");
+    }
+    if (gone) {
+      return Optional.of("the interface of netmap port " + request.name() + " was taken away");
     }
     int events = DeviceFile.poll(fd.value(), 0);
     return events < 0 || (events & Epoll.ERR) != 0

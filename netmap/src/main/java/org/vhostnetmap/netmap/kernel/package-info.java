@@ -24,7 +24,13 @@
 /// for good: the heads of rings we have alone are checked before each sync
 /// ([org.vhostnetmap.netmap.NetmapRing#beforeSync]); a ring that is shared with another program
 /// (opened without NR_EXCLUSIVE) is that program's to break, so nobody should. Ring memory is
-/// recycled dirty: flags are cleared at the open. While an interface is down its rings are stopped
-/// and syncs do nothing; when it is taken away altogether, the port goes on without a word and
-/// keeps the interface half alive until it is closed, so whoever opens NICs watches rtnetlink.
+/// recycled dirty: flags are cleared at the open.
+///
+/// **An interface that is down.** The kernel's netmap locks the rings of a NIC that goes down, and
+/// whoever syncs or polls them then waits in the kernel until it is up again or gone; nothing ends
+/// that wait, not even SIGKILL. So a thread that serves such a NIC can stand still (`ip link set
+/// eth0 down` is enough), and a close of that port with it. There is no way to ask first: the rings
+/// are locked before the interface's flags change. When the interface is taken away altogether,
+/// syncs go on as errors, [org.vhostnetmap.netmap.NetmapPort#failure] tells it, and who deletes the
+/// interface waits until the port is closed.
 package org.vhostnetmap.netmap.kernel;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.kernel;
 
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectPackage;
 
 import java.io.IOException;
@@ -32,7 +33,8 @@ import org.junit.platform.launcher.core.LauncherFactory;
  * Runs tests where there is no Maven: in the guest of scripts/test-netmap-kernel. Prints a line per
  * test, and writes {@code Class.test TAB result TAB milliseconds TAB reason} to a file.
  *
- * <p>usage: RunTests FILE PACKAGE [CLASS[#METHOD]]; a star in CLASS stands for anything.
+ * <p>usage: RunTests FILE CLASS[#METHOD] WHERE...; an empty CLASS means all of WHERE, packages and
+ * classes; a star in a name stands for anything.
  */
 final class RunTests implements TestExecutionListener {
   private final PrintStream results;
@@ -64,10 +66,14 @@ final class RunTests implements TestExecutionListener {
   private static LauncherDiscoveryRequest request(String[] arguments) {
     LauncherDiscoveryRequestBuilder builder =
         LauncherDiscoveryRequestBuilder.request()
-            .selectors(selectPackage(arguments[1]))
-            .filters(ClassNameFilter.includeClassNamePatterns(".*Test"));
-    if (arguments.length > 2) {
-      builder.filters(wanted(arguments[2].split("#", 2)));
+            .filters(ClassNameFilter.includeClassNamePatterns(".*(Test|IT)"));
+    for (int i = 2; i < arguments.length; i++) {
+      String name = arguments[i];
+      boolean type = Character.isUpperCase(name.charAt(name.lastIndexOf('.') + 1));
+      builder.selectors(type ? selectClass(name) : selectPackage(name));
+    }
+    if (!arguments[1].isEmpty()) {
+      builder.filters(wanted(arguments[1].split("#", 2)));
     }
     return builder.build();
   }
