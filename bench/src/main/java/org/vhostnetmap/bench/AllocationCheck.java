@@ -14,6 +14,8 @@ import java.util.Arrays;
 import org.vhostnetmap.bridge.Bridge;
 import org.vhostnetmap.bridge.BridgeStatus;
 import org.vhostnetmap.bridge.GuestPort;
+import org.vhostnetmap.bridge.NetmapBridgePort;
+import org.vhostnetmap.bridge.NicSettings;
 import org.vhostnetmap.bridge.NullPort;
 import org.vhostnetmap.bridge.PktgenPort;
 import org.vhostnetmap.bridge.Port;
@@ -24,6 +26,12 @@ import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.UnixConnection;
+import org.vhostnetmap.netmap.Netmap;
+import org.vhostnetmap.netmap.NetmapDevice;
+import org.vhostnetmap.netmap.NetmapPort;
+import org.vhostnetmap.netmap.NetmapRing;
+import org.vhostnetmap.netmap.PortName;
+import org.vhostnetmap.netmap.PortNameException;
 import org.vhostnetmap.vhost.Offer;
 import org.vhostnetmap.vhost.VhostUserBackend;
 
@@ -74,6 +82,9 @@ public final class AllocationCheck {
     bad += checkGuest("pktgen to guest rx", 0, true, pktgen);
     bad += checkGuest("pktgen to guest rx, mergeable", MERGEABLE, true, pktgen);
     bad += checkTap(nothing, pktgen);
+    try (NetmapDevice netmap = Netmap.emulated()) {
+      bad += checkNetmap(netmap, pktgen, nothing);
+    }
     System.exit(bad == 0 ? 0 : 1);
   }
 
@@ -224,6 +235,66 @@ public final class AllocationCheck {
         // Its address is still being checked for duplicates.
         java.util.concurrent.locks.LockSupport.parkNanos(100_000_000);
       }
+    }
+  }
+
+  // netmap
+
+  /** Into a pipe whose other end is emptied, out of one that is kept full, and into a switch. */
+  private static int checkNetmap(NetmapDevice netmap, Making pktgen, Making nothing)
+      throws Exception {
+    int bad = check("pktgen to VALE", FRAMES, pktgen, netmap(netmap, "vale0:a"), all -> {});
+    try (NetmapPort reader = netmap.register(PortName.parse("netmap:a{1").request())) {
+      bad +=
+          check(
+              "pktgen to pipe",
+              FRAMES,
+              pktgen,
+              netmap(netmap, "netmap:a}1"),
+              all -> empty(all, reader));
+    }
+    try (NetmapPort writer = netmap.register(PortName.parse("netmap:b{1").request())) {
+      bad +=
+          check(
+              "pipe to null",
+              FRAMES,
+              netmap(netmap, "netmap:b}1"),
+              nothing,
+              all -> fill(all, writer));
+    }
+    return bad;
+  }
+
+  private static Making netmap(NetmapDevice netmap, String name) {
+    return (bridge, loop) -> {
+      try {
+        var settings = new NicSettings(false, false, false);
+        var request = PortName.parse(name).request();
+        return new NetmapBridgePort(name, bridge, loop, netmap, request, settings);
+      } catch (PortNameException e) {
+        throw new IOException(e);
+      }
+    };
+  }
+
+  private static void empty(AllocationCheck check, NetmapPort port) {
+    NetmapRing ring = port.rxRings().getFirst();
+    while (!check.stopped) {
+      port.rxSync();
+      ring.advanceTo(ring.tail());
+      Thread.onSpinWait();
+    }
+  }
+
+  private static void fill(AllocationCheck check, NetmapPort port) {
+    NetmapRing ring = port.txRings().getFirst();
+    while (!check.stopped) {
+      int tail = ring.tail();
+      for (int slot = ring.head(); slot != tail; slot = ring.after(slot, 1)) {
+        ring.set(slot, 64, 0);
+      }
+      ring.advanceTo(tail);
+      port.txSync();
     }
   }
 

@@ -33,6 +33,9 @@ final class BoundRings implements AutoCloseable {
       if (!rx.isEmpty()) {
         receiving.add(new Receiving(open, rx, own, counters.in(receiving.size())));
       }
+      if (rx.isEmpty() && !receiving.isEmpty()) {
+        receiving.getFirst().sinks.addAll(own); // somebody has to look after them
+      }
       if (sends) {
         sinks.addAll(own);
       }

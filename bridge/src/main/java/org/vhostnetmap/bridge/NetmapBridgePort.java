@@ -161,15 +161,27 @@ public final class NetmapBridgePort extends Port {
       boolean before = nic.isUsable();
       linkTrouble = nic.look();
       if (linkTrouble.isEmpty() && nic.isUsable() != before) {
-        LOG.log(INFO, name() + ": " + (before ? LINK_DOWN : "the link is up"));
-        // A device may have told nothing while the link was down: the new sources look themselves.
-        useRings(known);
-        bridge.portsChanged();
+        linkChanged(known, nic.isUsable());
       }
     }
     String reason = known.bindings().failure().orElse(linkTrouble);
     if (!reason.isEmpty()) {
       goDown(reason);
+    }
+  }
+
+  /**
+   * A device may tell nothing while the link is down: new sources look themselves when it is up.
+   * When it goes down the workers are not waited for: the kernel's netmap may hold one of them in a
+   * sync until the interface is up again.
+   */
+  private void linkChanged(BoundRings known, boolean up) {
+    LOG.log(INFO, name() + ": " + (up ? "the link is up" : LINK_DOWN));
+    if (up) {
+      useRings(known);
+      bridge.portsChanged();
+    } else {
+      sink.use(List.of());
     }
   }
 

@@ -14,10 +14,14 @@ final class NetmapReceive extends NetmapSource {
   private static final long SHORTEST_REST_NANOS = 1_000_000;
   private static final long LONGEST_REST_NANOS = 128_000_000;
 
+  /** A source that never rests looks after frames on their way out so often. */
+  private static final int LOOKS_TO_SETTLE = 64;
+
   private final NetmapPort port;
   private final List<NetmapSink> sinks;
   private final boolean lossless;
   private long restNanos = SHORTEST_REST_NANOS;
+  private int looks;
   private boolean armed = true; // a source before this one may have left the open so
 
   /**
@@ -43,6 +47,9 @@ final class NetmapReceive extends NetmapSource {
     if (armed) {
       wake();
     }
+    if (++looks % LOOKS_TO_SETTLE == 0) {
+      settle();
+    }
     super.peek(burst);
   }
 
@@ -53,14 +60,11 @@ final class NetmapReceive extends NetmapSource {
 
   @Override
   public long rest() {
-    boolean sending = false;
-    for (NetmapSink sink : sinks) {
-      sending |= sink.settle();
-    }
+    boolean sending = settle();
     port.arm();
     armed = true;
     port.rxSync();
-    if (hasFrames()) {
+    if (hasNews()) {
       wake();
       return 0;
     }
@@ -71,6 +75,14 @@ final class NetmapReceive extends NetmapSource {
     long nanos = restNanos;
     restNanos = Math.min(2 * restNanos, LONGEST_REST_NANOS);
     return nanos;
+  }
+
+  private boolean settle() {
+    boolean sending = false;
+    for (NetmapSink sink : sinks) {
+      sending |= sink.settle();
+    }
+    return sending;
   }
 
   @Override

@@ -15,6 +15,7 @@ abstract class NetmapSource implements Source {
   private final RingSync sync;
   private final QueueCounters counters;
   private final int[] slots = new int[Burst.FRAMES]; // that each frame takes
+  private final int[] unfinished; // slots of each ring that held no whole frame
   private NetmapRing ring; // whose turn it is
   private int turn;
 
@@ -25,31 +26,37 @@ abstract class NetmapSource implements Source {
   NetmapSource(List<NetmapRing> rings, RingSync sync, QueueCounters counters) {
     this.rings = rings.toArray(new NetmapRing[0]);
     this.ring = rings.getFirst();
+    this.unfinished = new int[rings.size()];
     this.sync = sync;
     this.counters = counters;
   }
 
   @Override
   public void peek(Burst burst) {
-    int space = ring.space();
-    if (space < Burst.FRAMES) {
+    if (ring.space() < Burst.FRAMES) {
       sync.sync();
-      space = ring.space();
     }
-    for (int others = rings.length - 1; space == 0 && others > 0; others--) {
+    lendFrom(burst);
+    for (int others = rings.length - 1; burst.count == 0 && others > 0; others--) {
       takeTurns();
-      space = ring.space();
+      lendFrom(burst);
     }
+  }
+
+  /** A frame whose end has not come stays where it is; its ring has no news until more comes. */
+  private void lendFrom(Burst burst) {
+    int space = ring.space();
     burst.lender = ring;
     int at = 0;
-    while (burst.count < Burst.FRAMES && at < space) {
-      int taken = lend(burst, at, space - at);
-      if (taken == 0) {
-        return;
+    int taken = -1;
+    while (taken != 0 && burst.count < Burst.FRAMES && at < space) {
+      taken = lend(burst, at, space - at);
+      if (taken > 0) {
+        slots[burst.count - 1] = taken;
+        at += taken;
       }
-      slots[burst.count - 1] = taken;
-      at += taken;
     }
+    unfinished[turn] = burst.count == 0 ? space : 0;
   }
 
   /**
@@ -128,10 +135,10 @@ abstract class NetmapSource implements Source {
     ring = rings[turn];
   }
 
-  /** Whether frames are there without a sync. */
-  final boolean hasFrames() {
-    for (NetmapRing any : rings) {
-      if (any.space() > 0) {
+  /** Whether more is there, without a sync, than beginnings of frames that were seen already. */
+  final boolean hasNews() {
+    for (int r = 0; r < rings.length; r++) {
+      if (rings[r].space() > unfinished[r]) {
         return true;
       }
     }

@@ -21,6 +21,10 @@
 /// A port owns what it opened and closes it after the workers have forgotten it. Nobody here maps
 /// guest memory.
 ///
+/// Between two netmap rings of one memory nobody copies: sink and source exchange the buffers of
+/// their slots ([org.vhostnetmap.bridge.NetmapBridgePort]), when no other sink is still to read the
+/// frame.
+///
 /// **Threads.** One control thread (`EventLoop`) opens, closes and reports; workers move frames. A
 /// source has one owner. A sink has a lock, taken once per burst. When ports change, the control
 /// thread hands each worker a finished plan and waits until all of them have passed the point
@@ -34,7 +38,8 @@
 /// **What can go wrong.** A guest breaks its ring: `GuestFault`, caught in the source or sink,
 /// stops that ring. A page vanishes: `InternalError`; [org.vhostnetmap.bridge.Forwarding] finds the
 /// guilty port by fstat and lets go of its front-end. A full sink: back-pressure on a wire for up
-/// to 10 ms, else a counted drop. A mistake of ours: that one source is retired with a log line.
-/// Every dropped frame has exactly one [org.vhostnetmap.bridge.DropReason], and `received + flood
-/// copies = delivered + dropped`, always.
+/// to 10 ms, else a counted drop. A NIC goes away: its port is down with a reason until it is back.
+/// A mistake of ours: that one source is retired with a log line. Every dropped frame has exactly
+/// one [org.vhostnetmap.bridge.DropReason], and `received + flood copies = delivered + dropped`,
+/// always.
 package org.vhostnetmap.bridge;

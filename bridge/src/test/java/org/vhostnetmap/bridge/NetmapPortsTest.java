@@ -3,6 +3,7 @@ package org.vhostnetmap.bridge;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.vhostnetmap.bridge.Frames.frame;
@@ -52,7 +53,11 @@ final class NetmapPortsTest {
 
   private final class TestSource extends NetmapSource {
     TestSource() {
-      super(memory.ring(), () -> syncs++, counters);
+      this(List.of(memory.ring()));
+    }
+
+    TestSource(List<NetmapRing> rings) {
+      super(rings, () -> syncs++, counters);
     }
 
     @Override
@@ -140,6 +145,37 @@ final class NetmapPortsTest {
     assertArrayEquals(small, taken(0));
     assertArrayEquals(small, taken(1));
     assertEquals(2, memory.ring().head());
+  }
+
+  @Test
+  void aBeginningWithoutItsEndIsNoNewsAndHoldsUpNoOtherRing() throws Exception {
+    try (RingMemory other = new RingMemory(SLOTS, BUFFER)) {
+      var source = new TestSource(List.of(memory.ring(), other.ring()));
+      byte[] half = frame(mac(1), mac(2), 60, 1);
+      byte[] whole = frame(mac(1), mac(2), 61, 2);
+      put(0, half, NetmapAbi.NS_MOREFRAG);
+      memory.give(0, 1);
+      other.give(0, 0);
+      burst.clear();
+      source.peek(burst);
+      assertEquals(0, burst.count);
+      assertFalse(source.hasNews());
+      NetmapRing second = other.ring();
+      Memory.copyFromArray(whole, 0, second.buffer(0), whole.length);
+      second.set(0, whole.length, 0);
+      other.give(0, 1);
+      assertTrue(source.hasNews());
+      source.peek(burst);
+      assertEquals(1, burst.count);
+      assertEquals(61, burst.length[0]);
+      source.advance(burst, 1);
+      put(1, half, 0);
+      memory.give(0, 2);
+      assertTrue(source.hasNews());
+      burst.clear();
+      source.peek(burst);
+      assertEquals(120, burst.length[0]);
+    }
   }
 
   @Test

@@ -44,6 +44,12 @@ final class NetmapPorts implements AutoCloseable {
         add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0), true);
         add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0), true);
       } else {
+        if (request.mode().bindsHost()) {
+          LOG.log(
+              Level.WARNING,
+              name
+                  + ": sees nothing of what the host sends unless the NIC is open too: netmap:NIC*");
+        }
         add(opened, name, request, false);
       }
     } catch (NetmapException e) {

@@ -25,7 +25,13 @@ final class Training {
       CommandReader.read("--print-capabilities");
       var run =
           (Command.Run)
-              CommandReader.read("--control=" + control, guest, guest + "1,queues=2", "null:");
+              CommandReader.read(
+                  "--control=" + control,
+                  "--netmap=emulated",
+                  guest,
+                  guest + "1,queues=2",
+                  "vale0:training",
+                  "null:");
       if (Wiring.start(run.options(), open).isDone()) {
         throw new IllegalStateException("a port that listens is not over");
       }
