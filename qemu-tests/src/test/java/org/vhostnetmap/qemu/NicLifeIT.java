@@ -181,7 +181,7 @@ class NicLifeIT {
 
   @Test
   void aNicThatIsNotThereAtTheStartIsOneLineAndStatus66() throws Exception {
-    host.run(BackendProcess.program() + " --version", Duration.ofSeconds(180)); // may build
+    host.run(BackendProcess.program() + " --version", Duration.ofMinutes(3)); // may build
     Output output = host.run(BackendProcess.program() + " netmap:nowhere null:");
     assertEquals(66, output.status(), output.text());
     assertTrue(output.text().contains("netmap:nowhere: "), output.text());
