@@ -61,33 +61,47 @@ final class MonitorRing {
 
   private synchronized boolean fill(Kring from, int first, int count, boolean copies) {
     int room = kring.slots - 1 - kring.distance(freed, filled);
-    int taken = Math.min(room, count);
-    lost += count - taken;
-    int slot = (first + count - taken) % from.slots;
-    int direction = from.tx ? NetmapAbi.NS_TXMON : 0;
-    for (int i = 0; i < taken; i++) {
-      // What a zero-copy monitor passes on keeps the mark that it has.
-      int kept = from.adapter instanceof Monitor ? from.flags(slot) : from.flags(slot) & ~MARK;
-      if (from.data(slot) != 0) {
+    int skipped = Math.max(0, count - room);
+    int slot = (first + skipped) % from.slots;
+    // What is left of a frame whose beginning was lost is no frame.
+    while (skipped > 0 && skipped < count && goesOn(from, slot)) {
+      slot = from.next(slot);
+      skipped++;
+    }
+    lost += skipped;
+    // What a zero-copy monitor passes on keeps the mark that it has.
+    int kept = from.adapter instanceof Monitor ? ~0 : ~NetmapAbi.NS_TXMON;
+    int mark = from.tx ? NetmapAbi.NS_TXMON : 0;
+    boolean news = false;
+    for (int i = skipped; i < count; i++) {
+      // The address is computed once: the slot is the user's to scribble on.
+      long data = from.data(slot);
+      if (data != 0) {
+        int flags = (from.flags(slot) & kept) | mark;
         if (copies) {
-          copySlot(from, slot, kept | direction);
+          copySlot(from, slot, data, flags);
         } else {
-          swapSlot(from, slot, kept | direction);
+          swapSlot(from, slot, flags);
         }
         filled = kring.next(filled);
+        news = true;
       }
       slot = from.next(slot);
     }
-    return taken > 0;
+    return news;
   }
 
-  private static final int MARK = NetmapAbi.NS_TXMON;
+  /** Whether {@code slot} holds more of the frame of the slot before it. */
+  private static boolean goesOn(Kring from, int slot) {
+    int before = slot == 0 ? from.slots - 1 : slot - 1;
+    return (from.flags(before) & NetmapAbi.NS_MOREFRAG) != 0;
+  }
 
-  private void copySlot(Kring from, int slot, int flags) {
+  private void copySlot(Kring from, int slot, long data, int flags) {
     long to = kring.data(filled);
     int length = Math.min(from.length(slot), Math.min(from.usableBytes(), kring.usableBytes()));
     if (to != 0) {
-      Memory.copy(from.data(slot), to, length);
+      Memory.copy(data, to, length);
     }
     kring.setSlot(filled, to == 0 ? 0 : length, flags);
   }

@@ -27,13 +27,16 @@ final class WatchedRing implements Kring.Sync {
   /** The first zero-copy monitor; the next one watches that one's ring. */
   private @Nullable MonitorRing zeroCopy;
 
-  /** Frames of an RX ring before this one were seen by the copy monitors. */
+  /**
+   * Slots before this one were seen by the copy monitors: of an RX ring what has come, of a TX ring
+   * what was to be sent, though a busy device may have left it there.
+   */
   private int seen;
 
   private WatchedRing(Kring kring) {
     this.kring = kring;
     original = kring.sync;
-    seen = kring.hwtail;
+    seen = kring.tx ? kring.hwcur : kring.hwtail;
   }
 
   /** The watch over a kring, set up if there is none. The monitor is held. */
@@ -51,7 +54,7 @@ final class WatchedRing implements Kring.Sync {
     synchronized (kring) {
       WatchedRing watch = of(kring);
       if (watch.copies.length == 0) {
-        watch.seen = kring.hwtail;
+        watch.seen = kring.tx ? kring.hwcur : kring.hwtail;
       }
       MonitorRing[] more = Arrays.copyOf(watch.copies, watch.copies.length + 1);
       more[watch.copies.length] = monitor;
@@ -123,12 +126,15 @@ final class WatchedRing implements Kring.Sync {
   }
 
   private void send() {
-    int fresh = kring.distance(kring.hwcur, kring.rhead);
+    int waiting = kring.distance(kring.hwcur, kring.rhead);
+    int first = kring.distance(kring.hwcur, seen) <= waiting ? seen : kring.hwcur;
+    int fresh = kring.distance(first, kring.rhead);
     if (fresh > 0) {
       for (MonitorRing monitor : copies) {
-        monitor.copy(kring, kring.hwcur, fresh);
+        monitor.copy(kring, first, fresh);
       }
     }
+    seen = kring.rhead;
     int before = kring.hwtail;
     original.sync(kring);
     int free = kring.distance(before, kring.hwtail);

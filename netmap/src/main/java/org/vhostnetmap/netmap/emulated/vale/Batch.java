@@ -82,9 +82,10 @@ final class Batch {
     first[frames] = pieces;
   }
 
-  /** The frame being added is none. */
-  void cancelFrame() {
+  /** The frame being added is none, for a reason. */
+  void dropFrame(DropReason reason) {
     pieces = first[frames];
+    drops.drop(reason, 1);
   }
 
   /** Whether a frame was begun and not ended. */

@@ -148,13 +148,8 @@ public final class ValeSwitches implements AdapterSource, SwitchControl {
       throw new NetmapException(name.port() + " is no network interface", Errno.EINVAL);
     }
     ValeSwitch bridge = switchOf(name.bridge());
-    AttachedNic nic = AttachedNic.open(name, request, bridge, ports);
-    try {
-      nic.join();
-    } catch (NetmapException full) {
-      nic.close();
-      throw full;
-    }
+    AttachedNic nic = new AttachedNic(name, request, bridge, ports);
+    nic.plugIn();
     switches.put(bridge.name(), bridge);
     attached.put(request.name(), nic);
     return nic.index();

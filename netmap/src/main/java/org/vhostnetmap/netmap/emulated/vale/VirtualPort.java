@@ -134,8 +134,7 @@ final class VirtualPort extends Adapter {
         if (wrong == null) {
           batch.endFrame();
         } else {
-          batch.cancelFrame();
-          kring.drop(wrong, 1);
+          batch.dropFrame(wrong);
           wrong = null;
         }
         if (batch.isFull()) {
@@ -143,16 +142,15 @@ final class VirtualPort extends Adapter {
         }
       }
     }
-    finish(kring, batch, wrong);
+    finish(batch, wrong);
     kring.hwcur = head;
     kring.hwtail = head == 0 ? kring.slots - 1 : head - 1;
   }
 
   /** A frame without an end goes as far as it is, as netmap has it. */
-  private void finish(Kring kring, Batch batch, @Nullable DropReason wrong) {
+  private void finish(Batch batch, @Nullable DropReason wrong) {
     if (wrong != null) {
-      batch.cancelFrame();
-      kring.drop(wrong, 1);
+      batch.dropFrame(wrong);
     } else if (batch.hasOpenFrame()) {
       batch.endFrame();
     }

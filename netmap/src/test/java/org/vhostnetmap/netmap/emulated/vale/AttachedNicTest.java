@@ -68,26 +68,63 @@ final class AttachedNicTest {
         });
   }
 
+  private static void broadcast(NetmapPort port) {
+    NetmapRing ring = port.txRings().get(0);
+    Memory.fill(ring.buffer(ring.head()), 60, 0xff);
+    ring.set(ring.head(), 60, 0);
+    ring.advanceTo(ring.after(ring.head(), 1));
+    port.txSync();
+  }
+
   @Test
-  void aNicThatIsTakenAwayIsLetGoAndTheOtherPortsGoOn() throws Exception {
+  void aNicThatGoesAwayHurtsNobodyAndIsPluggedInAgainWhenItComesBack() throws Exception {
+    NetworkNamespace.run(
+        () -> {
+          NetworkNamespace.veth("vat0", "vat1");
+          device.attach(RegisterRequest.of("vale0:vat0").with(PortMode.NIC_AND_HOST, 0));
+          try (NetmapPort a = device.register(RegisterRequest.of("vale0:a"));
+              NetmapPort b = device.register(RegisterRequest.of("vale0:b"))) {
+            command("ip", "link", "del", "vat0");
+            broadcast(a);
+            b.rxSync();
+            assertEquals(1, b.rxRings().get(0).space(), "the others go on");
+            NetworkNamespace.veth("vat0", "vat1");
+            try (NetmapPort peer = device.register(RegisterRequest.of("vat1"))) {
+              Awaitility.await()
+                  .atMost(Duration.ofSeconds(10))
+                  .pollInSameThread()
+                  .until(
+                      () -> {
+                        broadcast(a);
+                        peer.rxSync();
+                        return peer.rxRings().get(0).space() > 0;
+                      });
+            }
+            assertEquals(4, device.valePorts().size());
+            assertEquals(1, threads());
+            device.detach("vale0:vat0");
+            assertEquals(0, threads());
+          }
+        });
+  }
+
+  @Test
+  void aNicThatIsUnpluggedWhileItIsAwayStaysAway() throws Exception {
     NetworkNamespace.run(
         () -> {
           NetworkNamespace.veth("vat0", "vat1");
           device.attach(RegisterRequest.of("vale0:vat0"));
-          try (NetmapPort a = device.register(RegisterRequest.of("vale0:a"));
-              NetmapPort b = device.register(RegisterRequest.of("vale0:b"))) {
-            command("ip", "link", "del", "vat0");
-            Awaitility.await().atMost(Duration.ofSeconds(5)).until(() -> threads() == 0);
-            NetmapRing ring = a.txRings().get(0);
-            Memory.fill(ring.buffer(ring.head()), 60, 0xff);
-            ring.set(ring.head(), 60, 0);
-            ring.advanceTo(ring.after(ring.head(), 1));
-            a.txSync();
-            b.rxSync();
-            assertEquals(1, b.rxRings().get(0).space());
-            device.detach("vale0:vat0");
-            assertEquals(2, device.valePorts().size());
-          }
+          command("ip", "link", "del", "vat0");
+          Awaitility.await()
+              .atMost(Duration.ofSeconds(5))
+              .until(
+                  () ->
+                      Thread.getAllStackTraces().keySet().stream()
+                          .anyMatch(thread -> thread.getName().endsWith("-again")));
+          device.detach("vale0:vat0");
+          Awaitility.await().atMost(Duration.ofSeconds(5)).until(() -> threads() == 0);
+          NetworkNamespace.veth("vat0", "vat1");
+          device.register(RegisterRequest.of("vat0")).close();
         });
   }
 }
