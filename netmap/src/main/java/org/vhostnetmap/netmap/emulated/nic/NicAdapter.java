@@ -7,6 +7,8 @@ import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Errno;
+import org.vhostnetmap.linux.ErrnoException;
+import org.vhostnetmap.linux.NetDevice;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.NetmapPort.DeviceDrops;
@@ -27,11 +29,16 @@ public final class NicAdapter extends Adapter {
   private static final int FEWEST_SLOTS = 64;
 
   private final RegisterRequest wishes;
-  private final Deque<NicQueues.Factory> untried;
+  private final List<NicQueues.Factory> ways;
+  private final Deque<NicQueues.Factory> untried = new ArrayDeque<>();
   private final HostRings.Factory hostFactory;
   private final List<String> reasons = new ArrayList<>();
   private final Runnable whenGone;
   private @Nullable NicQueues queues;
+
+  /** Number of the device that the queues were made for, 0 for none. */
+  private int madeFor;
+
   private @Nullable HostRings host;
   private boolean cut;
   private @Nullable NetmapException queueFailure;
@@ -52,13 +59,15 @@ public final class NicAdapter extends Adapter {
       Runnable whenGone) {
     super(name, memory);
     this.wishes = wishes;
-    untried = new ArrayDeque<>(ways);
+    this.ways = ways;
+    untried.addAll(ways);
     this.hostFactory = hostFactory;
     this.whenGone = whenGone;
   }
 
   @Override
   protected Config config() throws NetmapException {
+    forgetWhatIsGone();
     Config nic = queues().config();
     int hostTx = Math.max(1, wishes.hostTxRings());
     int hostRx = Math.max(1, wishes.hostRxRings());
@@ -80,6 +89,32 @@ public final class NicAdapter extends Adapter {
     return Math.max(FEWEST_SLOTS, Integer.highestOneBit(memory().freeBuffers() / 2 / rings));
   }
 
+  /**
+   * Nobody has the NIC open, but a pipe may keep this object: the device may be another one of the
+   * same name by now, and all ways may have failed while there was none.
+   */
+  private void forgetWhatIsGone() {
+    NicQueues known = queues;
+    if (known == null ? !untried.isEmpty() : madeFor == indexNow()) {
+      return;
+    }
+    if (known != null) {
+      known.close();
+      queues = null;
+    }
+    untried.clear();
+    untried.addAll(ways);
+    reasons.clear();
+  }
+
+  private int indexNow() {
+    try {
+      return NetDevice.of(name()).index();
+    } catch (ErrnoException e) {
+      return 0;
+    }
+  }
+
   /** The first way that works; what was wrong with those before is kept. */
   private NicQueues queues() throws NetmapException {
     NicQueues made = queues;
@@ -95,6 +130,9 @@ public final class NicAdapter extends Adapter {
     }
     if (made == null) {
       throw new NetmapException(name() + " can't be opened, " + String.join("; ", reasons), errno);
+    }
+    if (queues == null) {
+      madeFor = indexNow();
     }
     queues = made;
     return made;

@@ -21,6 +21,7 @@ final class AttachedRings {
   private final List<NetmapRing> rx;
   private final Batch[] batches;
   private final Ring[] outlets;
+  private final int longestChain;
   private final Object txLock = new Object();
   private boolean open = true;
 
@@ -42,6 +43,7 @@ final class AttachedRings {
     this.bridge = bridge;
     this.port = port;
     this.rx = rx;
+    longestChain = port.longestChain();
     Kring[] txKrings = port.adapter().txKrings();
     Kring[] rxKrings = port.adapter().rxKrings();
     outlets = new Ring[tx.size()];
@@ -196,13 +198,12 @@ final class AttachedRings {
 
     @Override
     int longestChain() {
-      // Each slot would be sent as a frame.
-      return 1;
+      return longestChain;
     }
 
     @Override
     void set(int slot, int length, int flags) {
-      ring.set(slot, length, 0);
+      ring.set(slot, length, flags & NetmapAbi.NS_MOREFRAG);
     }
 
     @Override

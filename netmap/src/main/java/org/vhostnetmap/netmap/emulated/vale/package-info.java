@@ -14,7 +14,7 @@
 ///            as it is (headers equal)      --- copy --> slots from hwtail on, then hwtail moves
 ///            Converter (headers differ)    --- checksum, segments --^      one notification
 ///
-///   vale0:vm1 --+             +-- vale0:eth0    AttachedSide: a NIC's rings, walked by a thread
+///   vale0:vm1 --+             +-- vale0:eth0    AttachedRings: a NIC's, walked by a thread
 ///   vale0:vm2 --+-- switch ---+                 like any user of netmap would
 ///                             +-- vale0:eth0^   the same for the NIC's host rings
 /// ```
@@ -40,8 +40,8 @@
 /// at its sender. The receiver scribbled over its slots: frames for it lose their content, others
 /// are not affected. A virtio-net header that asks for the impossible: dropped and counted, see
 /// [org.vhostnetmap.netmap.offload]. Each dropped frame has one reason, at the ring that was to
-/// blame. A NIC that went away: its side takes no more frames, and says so in the log; it is
-/// unplugged by detach.
+/// blame. A NIC that went away keeps its place, which takes no frames; when a NIC of that name
+/// comes, it is plugged in again ([org.vhostnetmap.netmap.emulated.vale.AttachedNic]).
 ///
 /// **Where we differ from netmap.** A port that leaves is forgotten by the table at once. Frames
 /// longer than what segmentation makes of them never happen, because gso_size is honoured. There
