@@ -216,8 +216,16 @@ public final class NicCheck implements AutoCloseable {
   }
 
   private void restore(Set<NetOffload> offloads) throws ErrnoException {
+    ErrnoException first = null;
     for (NetOffload offload : offloads) {
-      device.setOffload(offload, true);
+      try {
+        device.setOffload(offload, true);
+      } catch (ErrnoException e) {
+        first = first == null ? e : first;
+      }
+    }
+    if (first != null) {
+      throw first;
     }
   }
 

@@ -27,6 +27,9 @@ import org.vhostnetmap.netmap.emulated.Kring;
 /// with the process. The TAP has no offloads, so the kernel completes checksums and cuts long
 /// segments before we read. It exists as long as this object, its queues are in use while their
 /// ring is open; with none the TAP drops, and that is the cut without host rings.
+///
+/// One thing is counted by the kernel alone: a frame of a host TX ring that finds the processor's
+/// backlog full (net.core.netdev_max_backlog; /proc/net/softnet_stat) is lost after it was taken.
 public final class HostPath implements HostRings {
   private static final System.Logger LOG = System.getLogger(HostPath.class.getName());
   private static final String TAP_NAME = "nmhost%d";
@@ -35,11 +38,12 @@ public final class HostPath implements HostRings {
   private final Tap tap;
   private final NetDevice tapDevice;
   private final NamedLock lock;
+  private final Addressee addressee;
   private final HostSender forwarder;
   private final @Nullable HostSender[] senders;
   private final @Nullable HostReceiver[] receivers;
   private final @Nullable Kring[] rxKrings;
-  private @Nullable NicHook hook;
+  private volatile @Nullable NicHook hook;
   private boolean cut;
   private boolean turning;
   private int txBase;
@@ -56,7 +60,8 @@ public final class HostPath implements HostRings {
     this.tap = tap;
     this.lock = lock;
     tapDevice = NetDevice.of(tap.name());
-    forwarder = new HostSender(nic, this::checkDevice);
+    addressee = new Addressee(this::onlyTo);
+    forwarder = new HostSender(nic, addressee, this::checkDevice);
     senders = new HostSender[txRings];
     receivers = new HostReceiver[tap.queues()];
     rxKrings = new Kring[tap.queues()];
@@ -115,6 +120,10 @@ public final class HostPath implements HostRings {
     }
   }
 
+  private void tapFailed() {
+    failure = "the TAP " + tap.name() + " of the host rings was deleted or taken down";
+  }
+
   /** Else the stack would speak IPv6 on the TAP for itself, and a host RX ring would hear it. */
   private static void silence(String name) {
     Path switchOff = Path.of("/proc/sys/net/ipv6/conf", name, "disable_ipv6");
@@ -151,28 +160,19 @@ public final class HostPath implements HostRings {
     }
     cut = newCut;
     turning = newTurning;
-    sortOut();
+    addressee.lookAgain();
   }
 
   /**
    * The turn by the tc program takes every frame for one that is meant for the host, so we sort out
    * the others, as the stack would; on a promiscuous NIC (a bridge's, say) nobody sorts.
    */
-  private void sortOut() {
+  private long onlyTo() {
     NicHook held = hook;
-    if (held == null || held.tellsForWhom()) {
-      return;
-    }
     try {
-      long onlyTo = nic.isPromiscuous() ? 0 : nic.mac();
-      forwarder.onlyTo(onlyTo);
-      for (HostSender sender : senders) {
-        if (sender != null) {
-          sender.onlyTo(onlyTo);
-        }
-      }
+      return held == null || held.tellsForWhom() || nic.isPromiscuous() ? 0 : nic.mac();
     } catch (ErrnoException e) {
-      LOG.log(System.Logger.Level.DEBUG, "nothing more to sort: " + e.getMessage());
+      return 0;
     }
   }
 
@@ -180,7 +180,7 @@ public final class HostPath implements HostRings {
   public void open(int ring, Kring kring) throws NetmapException {
     try {
       if (kring.tx) {
-        HostSender sender = new HostSender(nic, this::checkDevice);
+        HostSender sender = new HostSender(nic, addressee, this::checkDevice);
         senders[ring] = sender;
         txBase = kring.id - ring;
         try {
@@ -191,7 +191,7 @@ public final class HostPath implements HostRings {
           throw e;
         }
       } else {
-        HostReceiver receiver = new HostReceiver(tap.fd(ring));
+        HostReceiver receiver = new HostReceiver(tap.fd(ring), this::tapFailed);
         try {
           tap.setQueueUsed(ring, true);
         } catch (ErrnoException e) {
@@ -241,7 +241,9 @@ public final class HostPath implements HostRings {
     rxKrings[ring] = null;
     if (receiver != null) {
       receiver.close();
-      tap.setQueueUsed(ring, false);
+      if (failure == null) {
+        tap.setQueueUsed(ring, false);
+      }
     }
   }
 
@@ -279,6 +281,9 @@ public final class HostPath implements HostRings {
 
   @Override
   public @Nullable String failure() {
+    if (failure == null) {
+      checkDevice();
+    }
     return failure;
   }
 

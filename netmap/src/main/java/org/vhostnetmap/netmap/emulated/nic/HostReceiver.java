@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.emulated.nic;
 
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.Memory;
@@ -24,8 +25,12 @@ final class HostReceiver implements AutoCloseable {
 
   private final long rest;
 
-  HostReceiver(int fd) throws ErrnoException {
+  private final Runnable failed;
+
+  /** Borrows a queue's descriptor; {@code failed} is told when the TAP is of no use any more. */
+  HostReceiver(int fd, Runnable failed) throws ErrnoException {
     this.fd = fd;
+    this.failed = failed;
     memory = Mapping.anonymous(4096 + LONGEST);
     rest = memory.address() + 4096;
     Memory.putLong(memory.address() + IOVEC_BYTES, rest);
@@ -61,6 +66,9 @@ final class HostReceiver implements AutoCloseable {
       }
       int length = read(data, usable);
       if (length < 0) {
+        if (length != -Errno.EAGAIN && length != -Errno.EINTR) {
+          failed.run();
+        }
         return;
       }
       if (length <= usable) {

@@ -21,13 +21,14 @@ final class HostSender implements AutoCloseable {
   /** For {@link #send}: one frame. */
   private final PacketBatch single;
 
-  private volatile long onlyTo;
+  private final Addressee addressee;
 
-  HostSender(NetDevice nic, Runnable deviceMayBeGone) throws ErrnoException {
+  HostSender(NetDevice nic, Addressee addressee, Runnable deviceMayBeGone) throws ErrnoException {
+    this.addressee = addressee;
     socket = PacketSocket.markedSender(nic, NicHook.mark(nic), BUFFER_BYTES);
     PacketTransmitter made = null;
     try {
-      made = new PacketTransmitter(socket.fd(), false, deviceMayBeGone);
+      made = new PacketTransmitter(socket.fd(), false, addressee, deviceMayBeGone);
       transmitter = made;
       single = PacketBatch.toSend(1, 1);
       single.pieces(0, 1);
@@ -41,15 +42,6 @@ final class HostSender implements AutoCloseable {
   }
 
   /**
-   * Leaves frames for other stations than {@code mac} out, as the stack would: the turn does not
-   * tell it whom they are for. 0: leaves none out. Any thread.
-   */
-  void onlyTo(long mac) {
-    onlyTo = mac;
-    transmitter.onlyTo(mac);
-  }
-
-  /**
    * As {@code Adapter.txSync}: all up to rhead goes, or is dropped, at once; only a frame whose
    * last slot the user has not shown yet waits for it.
    */
@@ -59,8 +51,7 @@ final class HostSender implements AutoCloseable {
 
   /** Sends one frame; false when the host did not take it. */
   boolean send(long address, int length) {
-    long mac = onlyTo;
-    if (mac != 0 && !PacketTransmitter.isFor(mac, address)) {
+    if (!addressee.takes(address)) {
       return false;
     }
     single.piece(0, 0, address, length);

@@ -163,9 +163,11 @@ final class NicHook implements AutoCloseable {
       throws NetmapException {
     int preference =
         before != null && before.preference == PREF_BLOCK ? PREF_OTHER_BLOCK : PREF_BLOCK;
-    int[] values = mapping.isAll(queues) ? new int[0] : mapping.values(queues);
-    String byTc = "bpf direct-action bytecode '" + blockByTc(mark(nic), values).text() + "'";
-    BpfCode code = blockByTcx(mark(nic), values);
+    int[] values = mapping.values(queues);
+    boolean listed = !mapping.byExclusion(queues);
+    ClassicBpf codeByTc = blockByTc(mark(nic), values, listed);
+    String byTc = "bpf direct-action bytecode '" + codeByTc.text() + "'";
+    BpfCode code = blockByTcx(mark(nic), values, listed);
     // Before whatever else takes the mark off, or it would not know our frames any more.
     return open(
         preference,
@@ -174,19 +176,25 @@ final class NicHook implements AutoCloseable {
         List.of(new Filter(false, preference, false, byTc)));
   }
 
-  private static BpfCode blockByTcx(int mark, int[] values) {
+  /**
+   * Drops frames whose queue_mapping is one of {@code values}, or all others.
+   *
+   * @param listed which of the two
+   */
+  private static BpfCode blockByTcx(int mark, int[] values, boolean listed) {
     BpfCode code = unmark(mark);
     if (values.length > 0) {
       code.loadWord(2, 1, SKB_QUEUE_MAPPING);
       for (int i = 0; i < values.length; i++) {
         code.jumpIfEqual(2, values[i], values.length - i + 1);
       }
-      code.move(0, TCX_NEXT).exit();
+      code.move(0, listed ? TCX_NEXT : TCX_DROP).exit();
+      return code.move(0, listed ? TCX_DROP : TCX_NEXT).exit();
     }
     return code.move(0, TCX_DROP).exit();
   }
 
-  private static ClassicBpf blockByTc(int mark, int[] values) {
+  private static ClassicBpf blockByTc(int mark, int[] values, boolean listed) {
     ClassicBpf code = new ClassicBpf().load(ClassicBpf.MARK);
     code.jumpIfEqual(mark, 0, 1).answer(TC_ACT_UNSPEC);
     if (values.length > 0) {
@@ -194,7 +202,8 @@ final class NicHook implements AutoCloseable {
       for (int i = 0; i < values.length; i++) {
         code.jumpIfEqual(values[i], values.length - i, 0);
       }
-      code.answer(TC_ACT_UNSPEC);
+      code.answer(listed ? TC_ACT_UNSPEC : TC_ACT_SHOT);
+      return code.answer(listed ? TC_ACT_SHOT : TC_ACT_UNSPEC);
     }
     return code.answer(TC_ACT_SHOT);
   }

@@ -35,7 +35,7 @@ final class PacketQueue implements AutoCloseable {
     this.out = out;
     receiver = new PacketReceiver(in.fd(), rx.slots, pool, this::checkDevice);
     try {
-      transmitter = new PacketTransmitter(out.fd(), true, this::checkDevice);
+      transmitter = new PacketTransmitter(out.fd(), true, null, this::checkDevice);
     } catch (ErrnoException e) {
       receiver.close();
       throw e;
@@ -72,15 +72,16 @@ final class PacketQueue implements AutoCloseable {
     filter.jumpIfEqual(mark, 0, 1).answer(0);
     BitSet one = new BitSet();
     one.set(number);
-    if (!mapping.isAll(one)) {
-      int[] values = mapping.values(one);
+    int[] values = mapping.values(one);
+    boolean listed = !mapping.byExclusion(one);
+    if (values.length > 0) {
       filter.load(ClassicBpf.QUEUE);
       for (int i = 0; i < values.length; i++) {
         filter.jumpIfEqual(values[i], values.length - i, 0);
       }
-      filter.answer(0);
+      filter.answer(listed ? 0 : WHOLE);
     }
-    return filter.answer(WHOLE);
+    return filter.answer(listed || values.length == 0 ? WHOLE : 0);
   }
 
   PacketReceiver receiver() {
@@ -100,8 +101,9 @@ final class PacketQueue implements AutoCloseable {
     }
   }
 
-  /** Whether there is no such device any more. */
+  /** Whether there is no such device any more; looks. */
   boolean isGone() {
+    checkDevice();
     return gone;
   }
 

@@ -4,7 +4,6 @@ package org.vhostnetmap.netmap.emulated.nic;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
-import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.linux.PacketBatch;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.emulated.DropReason;
@@ -31,24 +30,22 @@ final class PacketTransmitter implements AutoCloseable {
   /** By message: the slot where its frame begins. */
   private final int[] starts = new int[MESSAGES];
 
-  private volatile long onlyTo;
+  private final @Nullable Addressee addressee;
 
   /**
    * Borrows a sender's descriptor.
    *
    * @param waits whether frames stay in the ring while the device is busy, else they are dropped
+   * @param addressee whom frames have to be for, or null for anybody
    * @param deviceMayBeGone told when an error looks like that
    */
-  PacketTransmitter(int fd, boolean waits, Runnable deviceMayBeGone) throws ErrnoException {
+  PacketTransmitter(int fd, boolean waits, @Nullable Addressee addressee, Runnable deviceMayBeGone)
+      throws ErrnoException {
     this.fd = fd;
     this.waits = waits;
+    this.addressee = addressee;
     this.deviceMayBeGone = deviceMayBeGone;
     batch = PacketBatch.toSend(MESSAGES, PIECES);
-  }
-
-  /** Drops frames for single stations other than {@code mac}; 0: none. Any thread. */
-  void onlyTo(long mac) {
-    onlyTo = mac;
   }
 
   /** As {@code Adapter.txSync}. */
@@ -124,14 +121,8 @@ final class PacketTransmitter implements AutoCloseable {
     if (total < SHORTEST) {
       return DropReason.TOO_SHORT;
     }
-    long mac = onlyTo;
-    return mac == 0 || isFor(mac, kring.data(slot)) ? null : DropReason.NOT_FOR_HOST;
-  }
-
-  /** Whether a frame is for one station or for several. */
-  static boolean isFor(long mac, long frame) {
-    long destination = Long.reverseBytes(Memory.getLong(frame)) >>> 16;
-    return destination == mac || (destination & (1L << 40)) != 0;
+    boolean taken = addressee == null || addressee.takes(kring.data(slot));
+    return taken ? null : DropReason.NOT_FOR_HOST;
   }
 
   /**

@@ -11,14 +11,23 @@ import java.util.stream.IntStream;
  * @param veth whether the device is one end of a veth pair
  */
 record QueueMapping(int queues, boolean veth) {
-  /** Whether every frame belongs to one of {@code some}. */
-  boolean isAll(BitSet some) {
-    return some.cardinality() == queues;
+  /**
+   * Whether frames of these queues are told by what they don't have: the last queue also gets what
+   * bears no queue's number, such as after channels were added.
+   */
+  boolean byExclusion(BitSet some) {
+    return some.get(queues - 1);
   }
 
-  /** The values that frames of these queues have. */
+  /**
+   * The values that frames of these queues have; {@link #byExclusion}: those that they don't have.
+   */
   int[] values(BitSet some) {
-    return some.stream().flatMap(this::values).toArray();
+    BitSet listed = (BitSet) some.clone();
+    if (byExclusion(some)) {
+      listed.flip(0, queues);
+    }
+    return listed.stream().flatMap(this::values).toArray();
   }
 
   /**

@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.vhostnetmap.linux.ClassicBpf;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.NetDevice;
@@ -138,8 +139,16 @@ final class TcGuardian implements AutoCloseable {
     return new ProcessBuilder(command).redirectErrorStream(true).start();
   }
 
+  /** Gives up after a while: whoever asks is the thread that serves everybody. */
   private String firstLine() {
     try {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+      while (shell.getInputStream().available() == 0 && shell.isAlive()) {
+        if (System.nanoTime() - end > 0) {
+          return "no answer within " + PATIENCE_SECONDS + " s";
+        }
+        LockSupport.parkNanos(1_000_000);
+      }
       BufferedReader output =
           new BufferedReader(new InputStreamReader(shell.getInputStream(), StandardCharsets.UTF_8));
       String line = output.readLine();

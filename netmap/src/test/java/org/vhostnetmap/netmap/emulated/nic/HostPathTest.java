@@ -3,6 +3,7 @@ package org.vhostnetmap.netmap.emulated.nic;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.vhostnetmap.netmap.NetworkNamespace.command;
@@ -332,6 +333,38 @@ class HostPathTest {
           assertTrue(refused.toString().contains("classifier not found"), refused.toString());
           assertEquals(Errno.EOPNOTSUPP, refused.errno());
           assertNothingLeft();
+        });
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"tcx", "tc"})
+  void theHostHearsItsNewAddress(String way) throws Exception {
+    onANic(
+        way,
+        (host, tx, rx) -> {
+          command("ip", "link", "set", "nic", "address", "02:00:00:00:00:77");
+          Awaitility.await()
+              .atMost(Duration.ofSeconds(5))
+              .until(
+                  () -> {
+                    PoolRings.put(tx, Frames.ping("020000000077", PEER_MAC, NIC_IP, PEER_IP, 100));
+                    PoolRings.sync(tx);
+                    return PoolRings.take(rx).stream()
+                        .anyMatch(frame -> Frames.mac(frame, 6).equals("020000000077"));
+                  });
+        });
+  }
+
+  @Test
+  void aTapThatSomebodyDeletesFailsTheHostRings() throws Exception {
+    onANic(
+        "tcx",
+        (host, tx, rx) -> {
+          assertNull(host.failure());
+          String tap = host.description().split(" ", -1)[1];
+          command("ip", "link", "del", tap);
+          PoolRings.take(rx);
+          assertTrue(String.valueOf(host.failure()).contains(tap), host.failure());
         });
   }
 }

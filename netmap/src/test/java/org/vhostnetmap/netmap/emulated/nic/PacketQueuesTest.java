@@ -453,6 +453,31 @@ class PacketQueuesTest {
     }
   }
 
+  /** The peer may have more queues than we have, and a NIC may get more under way. */
+  @Test
+  void framesThatBearNoQueuesNumberComeByTheLastOne() throws Exception {
+    for (String way : new String[] {"tcx", "tc"}) {
+      System.setProperty(NicHook.WAY, way);
+      NetworkNamespace.run(
+          () -> {
+            command(
+                "ip link add nic numrxqueues 2 numtxqueues 2 type veth peer name wire numrxqueues 4"
+                    .concat(" numtxqueues 4")
+                    .split(" ", -1));
+            for (String end : new String[] {"nic", "wire"}) {
+              command("ip", "link", "set", end, "addrgenmode", "none", "up");
+            }
+            command("ip", "addr", "add", PEER_IP + "/24", "dev", "wire");
+            command("ip", "neigh", "add", NIC_IP, "lladdr", "02:00:00:00:00:01", "dev", "wire");
+            try (End nic = new End("nic", 2)) {
+              sendFlows(64);
+              int first = PoolRings.take(nic.rx[0]).size();
+              assertEquals(64, first + PoolRings.take(nic.rx[1]).size());
+            }
+          });
+    }
+  }
+
   private static void sendFlows(int count) throws Exception {
     for (int i = 0; i < count; i++) {
       try (DatagramSocket socket = new DatagramSocket()) {
