@@ -238,17 +238,21 @@ final class KernelPort implements NetmapPort {
 
   @Override
   public long buffer(long index) {
-    return index >= NetmapAbi.FIRST_BUFFER && index < buffers ? buffer0 + index * bufferBytes : 0;
+    return index >= NetmapAbi.FIRST_BUFFER && index < buffers && !closed.get()
+        ? buffer0 + index * bufferBytes
+        : 0;
   }
 
   @Override
   public long extraBuffers() {
-    return Memory.getUnsignedInt(nif + NI_BUFS_HEAD);
+    return closed.get() ? 0 : Memory.getUnsignedInt(nif + NI_BUFS_HEAD);
   }
 
   @Override
   public void setExtraBuffers(long head) {
-    Memory.putInt(nif + NI_BUFS_HEAD, (int) head);
+    if (!closed.get()) {
+      Memory.putInt(nif + NI_BUFS_HEAD, (int) head);
+    }
   }
 
   @Override

@@ -3,6 +3,8 @@ package org.vhostnetmap.netmap.kernel;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapDevice.ValePort;
@@ -45,6 +47,14 @@ final class LegacyControl implements Control {
   /** In nr_ringid. */
   private static final int NO_TX_POLL = 0x1000;
 
+  /** In nr_flags, with the pipe's number in nr_ringid and its base alone as the name. */
+  private static final int PIPE_MASTER = 5;
+
+  private static final int PIPE_SLAVE = 6;
+
+  /** Names with a brace, and so other ids than numbers, came with NIOCCTRL. */
+  private static final Pattern NUMBERED_PIPE = Pattern.compile("(.+)([{}])([0-9]{1,3})");
+
   private static final int MOST_VALE_PORTS = 65536;
 
   private final NetmapCalls calls;
@@ -83,8 +93,15 @@ final class LegacyControl implements Control {
   @Override
   public Registered register(int fd, RegisterRequest request) throws NetmapException {
     refuseHostRings(request);
-    try (ControlMessage message = message(request.name(), 0)) {
+    Matcher pipe = NUMBERED_PIPE.matcher(request.name());
+    boolean numbered = pipe.matches();
+    try (ControlMessage message = message(numbered ? pipe.group(1) : request.name(), 0)) {
       putRegister(message, request);
+      if (numbered) {
+        message.putShort(RINGID, Integer.parseInt(pipe.group(3)) | NO_TX_POLL);
+        int mode = pipe.group(2).equals("{") ? PIPE_MASTER : PIPE_SLAVE;
+        message.putInt(FLAGS, flags(request) | mode);
+      }
       send(fd, NetmapCalls.NIOCREGIF, RequestType.REGISTER, message, request);
       long offset = message.getInt(OFFSET) & 0xffffffffL;
       return new Registered(offset, info(message), message.getInt(ARG3));
@@ -111,7 +128,11 @@ final class LegacyControl implements Control {
         .putShort(RINGID, request.ringId() | NO_TX_POLL)
         .putShort(ARG2, request.memoryId())
         .putInt(ARG3, request.extraBuffers())
-        .putInt(FLAGS, request.mode().code() | (int) (request.flags() & ~NetmapAbi.NR_NO_TX_POLL));
+        .putInt(FLAGS, request.mode().code() | flags(request));
+  }
+
+  private static int flags(RegisterRequest request) {
+    return (int) (request.flags() & ~NetmapAbi.NR_NO_TX_POLL);
   }
 
   private static PortInfo info(ControlMessage message) {

@@ -175,6 +175,29 @@ final class KernelDeviceTest {
   }
 
   @Test
+  void asksOldModulesForPipesByNumber() throws Exception {
+    kernel.knowsCtrl = false;
+    kernel.answer = (k, code, address) -> code == NetmapCalls.NIOCREGIF ? -Errno.ENXIO : 0;
+    KernelDevice device = KernelDevice.open(kernel);
+    assertThrows(NetmapException.class, () -> device.register(RegisterRequest.of("eth7}12")));
+    assertEquals("eth7", name(kernel.header, 0, 16));
+    assertEquals(0x100c, fields(kernel.header).getShort(40), "nr_ringid");
+    assertEquals(6, fields(kernel.header).getInt(52), "NR_REG_PIPE_SLAVE");
+  }
+
+  @Test
+  void touchesNoMemoryOnceClosed() throws Exception {
+    kernel.answer = FakeKernel.registers(6);
+    NetmapPort port = KernelDevice.open(kernel).register(RegisterRequest.of("eth7"));
+    port.close();
+    port.close();
+    assertEquals(0, port.extraBuffers());
+    assertEquals(0, port.buffer(2));
+    port.setExtraBuffers(3);
+    assertTrue(port.failure().isPresent());
+  }
+
+  @Test
   void saysWhenTheModuleSpeaksNeither() {
     kernel.knowsCtrl = false;
     kernel.knowsLegacy = false;
