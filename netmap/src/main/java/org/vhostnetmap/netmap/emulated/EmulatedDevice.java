@@ -191,6 +191,9 @@ public final class EmulatedDevice implements NetmapDevice {
         } catch (ErrnoException e) {
           registration.unwind();
           throw new NetmapException("open " + request.name(), e.errno(), e);
+        } catch (RuntimeException | Error e) {
+          registration.unwind();
+          throw e;
         }
       } catch (NetmapException | RuntimeException | Error e) {
         release(adapter);

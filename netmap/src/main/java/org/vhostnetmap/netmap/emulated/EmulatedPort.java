@@ -213,7 +213,7 @@ public final class EmulatedPort implements NetmapPort {
 
   @Override
   public long buffer(long index) {
-    return memory.isBuffer(index) ? memory.data(index) : 0;
+    return memory.isBuffer(index) && !closed ? memory.data(index) : 0;
   }
 
   @Override

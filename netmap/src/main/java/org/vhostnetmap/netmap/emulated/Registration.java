@@ -66,10 +66,14 @@ final class Registration {
     undo.push(adapter::userLeft);
   }
 
-  /** Undoes everything. */
+  /** Undoes everything, also when one of the steps can't be undone. */
   void unwind() {
     while (!undo.isEmpty()) {
-      undo.pop().run();
+      try {
+        undo.pop().run();
+      } catch (RuntimeException e) {
+        LOG.log(System.Logger.Level.ERROR, adapter + ": a step was not undone", e);
+      }
     }
   }
 
@@ -261,7 +265,7 @@ final class Registration {
       stop();
       try {
         adapter.register(false);
-      } catch (NetmapException e) {
+      } catch (NetmapException | RuntimeException e) {
         LOG.log(System.Logger.Level.WARNING, adapter + ": not switched off in order", e);
       }
       commit();

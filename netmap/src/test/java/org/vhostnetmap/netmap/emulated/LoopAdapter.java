@@ -25,6 +25,7 @@ final class LoopAdapter extends Adapter {
   @Nullable Step failing;
   @Nullable String failure;
   boolean destroyed;
+  boolean brokenWhenOff;
   int ways = 1;
 
   LoopAdapter(String name, Pool memory, Config config) {
@@ -80,6 +81,9 @@ final class LoopAdapter extends Adapter {
     if (on) {
       ask(Step.REGISTER, switched.toString());
     } else {
+      if (brokenWhenOff) {
+        throw new IllegalStateException("told to break");
+      }
       calls.add(switched.toString());
     }
   }

@@ -251,4 +251,14 @@ final class RegistrationTest {
     assertEquals(
         Errno.EINVAL, refused(RegisterRequest.of("any").with(PortMode.NULL, 0).inMemory(9)));
   }
+
+  @Test
+  void aStepThatCantBeUndoneDoesNotKeepTheOthersFromIt() throws NetmapException {
+    EmulatedPort port = loop.open("loop");
+    adapter.brokenWhenOff = true;
+    port.close();
+    assertEquals(0, adapter.activeFds);
+    assertFalse(pool.inUse());
+    assertEquals(0, adapter.txKrings.length);
+  }
 }

@@ -41,6 +41,10 @@ public final class NicAdapter extends Adapter {
 
   private @Nullable HostRings host;
   private boolean cut;
+
+  /** By NIC RX ring: the slot before was not the last one of its frame. */
+  private boolean[] inChain = new boolean[0];
+
   private @Nullable NetmapException queueFailure;
   private @Nullable String hostFailure;
 
@@ -280,7 +284,10 @@ public final class NicAdapter extends Adapter {
   }
 
   private void cutOrNot(HostRings rings, boolean on, Deque<Runnable> undo) throws NetmapException {
-    if (cut != on) {
+    if (cut && !on && failure() != null) {
+      // Of a NIC that is gone there is nothing to give back.
+      cut = false;
+    } else if (cut != on) {
       rings.cut(on);
       cut = on;
       undo.push(
@@ -373,14 +380,27 @@ public final class NicAdapter extends Adapter {
   }
 
   @Override
+  protected void createKrings() throws NetmapException {
+    super.createKrings();
+    inChain = new boolean[rxKrings.length];
+  }
+
+  @Override
   protected void forward(Kring kring, boolean forwardDown) {
     for (int slot = kring.hwcur; slot != kring.rhead; slot = kring.next(slot)) {
-      if ((kring.flags(slot) & NetmapAbi.NS_FORWARD) != 0) {
-        if (!kring.host) {
-          forwardUp(kring, slot);
-        } else if (forwardDown) {
-          forwardDown(kring, slot);
-        }
+      int flags = kring.flags(slot);
+      boolean whole = !inChain[kring.id] && (flags & NetmapAbi.NS_MOREFRAG) == 0;
+      inChain[kring.id] = (flags & NetmapAbi.NS_MOREFRAG) != 0;
+      if ((flags & NetmapAbi.NS_FORWARD) == 0) {
+        continue;
+      }
+      if (!whole) {
+        // The other side takes single slots; the frame is counted at its end.
+        kring.drop(DropReason.FRAGMENTED, inChain[kring.id] ? 0 : 1);
+      } else if (!kring.host) {
+        forwardUp(kring, slot);
+      } else if (forwardDown) {
+        forwardDown(kring, slot);
       }
     }
   }

@@ -380,4 +380,28 @@ final class NicAdapterTest {
       assertEquals(1, Memory.getUnsignedInt(nifp + 40));
     }
   }
+
+  @Test
+  void aFrameOfSeveralSlotsIsForwardedWholeOrNotAtAll() throws NetmapException {
+    try (EmulatedPort port = open(device, ALL)) {
+      NetmapRing ring = port.rxRings().getFirst();
+      ring.setRingFlags(NetmapAbi.NR_FORWARD);
+      for (int i = 0; i < 4; i++) {
+        nic.fromTheWire.add(frame(i));
+      }
+      port.rxSync();
+      int more = NetmapAbi.NS_FORWARD | NetmapAbi.NS_MOREFRAG;
+      ring.set(0, 60, more);
+      ring.set(1, 60, more);
+      ring.set(2, 60, NetmapAbi.NS_FORWARD);
+      ring.set(3, 60, NetmapAbi.NS_FORWARD);
+      ring.advanceTo(1);
+      port.rxSync();
+      ring.advanceTo(4);
+      port.rxSync();
+      assertEquals(1, nic.inTheStack.size());
+      assertEquals(3, nic.inTheStack.getFirst()[0]);
+      assertEquals(List.of(new DeviceDrops("the frame spans several slots", 1)), port.drops());
+    }
+  }
 }
