@@ -12,7 +12,7 @@ import org.vhostnetmap.linux.libc.Native;
  * (promiscuous mode) ends with it, also by {@code kill -9}.
  *
  * <p>Not a ring shared with the kernel: measured beside TPACKET_V2 and V3 rings, see {@code
- * docs/decisions}.
+ * docs/decisions/0007-host-path.md}.
  */
 public final class PacketSocket implements AutoCloseable {
   private static final int AF_PACKET = 17;

@@ -68,10 +68,11 @@ final class SharedNic implements AutoCloseable {
     device.close();
   }
 
-  /** {@code NIC xdp|packet}; says so when the NIC is open. */
+  /** {@code NIC xdp|packet}; says how the NIC was opened, and that it is. */
   public static void main(String[] arguments) throws Exception {
     NicQueues.Factory way = arguments[1].equals("xdp") ? new XdpFactory() : PacketQueues.FACTORY;
     try (SharedNic shared = new SharedNic(arguments[0], way)) {
+      System.out.println(shared.port.description());
       System.out.println("ready");
       Peer.join(shared.thread);
     }

@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -25,6 +26,7 @@ import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -228,7 +230,8 @@ class SharedNicTest {
     }
   }
 
-  private static Process sharing(String nic, String way, String hook) throws Exception {
+  /** The command that starts {@link SharedNic} as a program of its own. */
+  private static List<String> program(String nic, String way, String option) throws Exception {
     String path =
         Stream.of("jdk.module.path", "java.class.path", "surefire.test.class.path")
             .map(property -> System.getProperty(property, ""))
@@ -237,16 +240,20 @@ class SharedNicTest {
         Path.of(SharedNic.class.getProtectionDomain().getCodeSource().getLocation().toURI())
             .toString();
     String tests = own.replace("/classes", "/test-classes");
+    return List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "--enable-native-access=ALL-UNNAMED",
+        option,
+        "-cp",
+        tests + ":" + own + path,
+        SharedNic.class.getName(),
+        nic,
+        way);
+  }
+
+  private static Process sharing(String nic, String way, String hook) throws Exception {
     Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-D" + NicHook.WAY + "=" + hook,
-                "-cp",
-                tests + ":" + own + path,
-                SharedNic.class.getName(),
-                nic,
-                way)
+        new ProcessBuilder(program(nic, way, "-D" + NicHook.WAY + "=" + hook))
             .redirectErrorStream(true)
             .start();
     StringBuilder said = new StringBuilder();
@@ -330,5 +337,53 @@ class SharedNicTest {
           assertFalse(links.contains("nmhost"), links);
           assertEquals(0, guardians());
         });
+  }
+
+  /** No right to use bpf(2), so AF_PACKET and the tc program; in a container, say. */
+  @Test
+  void worksInAUserNamespaceWithoutRightsOutside() throws Exception {
+    String java = String.join(" ", program("nic", "packet", "-Xshare:auto"));
+    String script =
+        """
+        ip link add nic type veth peer name wire || exit 77
+        ip link set lo up
+        ip addr add 192.0.2.1/24 dev nic
+        ip link set nic up
+        unshare -n sleep 60 & peer=$!
+        until test "$(readlink /proc/$peer/ns/net)" != "$(readlink /proc/$$/ns/net)"; do :; done
+        ip link set wire netns $peer
+        nsenter -t $peer -n ip addr add 192.0.2.2/24 dev wire
+        nsenter -t $peer -n ip link set wire up
+        JAVA > "$OUT" 2>&1 & java=$!
+        tries=0
+        until grep -q ready "$OUT"; do
+          tries=$((tries + 1)); test $tries -lt 600 || break
+          nsenter -t $peer -n ping -c 1 -W 0.1 192.0.2.99 > /dev/null
+        done
+        cat "$OUT"
+        nsenter -t $peer -n ping -c 1 -W 2 192.0.2.1 > /dev/null && echo answers through the rings
+        kill -9 $java
+        nsenter -t $peer -n ping -c 20 -i 0.1 -w 2 192.0.2.1 | grep -q "bytes from" && echo answers after
+        tc filter show dev nic egress | grep -q . || echo nothing left
+        kill $peer
+        """;
+    Path out = Files.createTempFile("shared-nic", ".out");
+    try {
+      ProcessBuilder builder =
+          new ProcessBuilder("unshare", "-r", "-n", "sh", "-c", script.replace("JAVA", java));
+      builder.environment().put("OUT", out.toString());
+      Process process = builder.redirectErrorStream(true).start();
+      String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      int exit = process.waitFor();
+      Assumptions.assumeTrue(
+          exit != 77 && !said.contains("unshare:"), "no user namespace with a veth: " + said);
+      assertTrue(said.contains("AF_PACKET") && said.contains("tc"), said);
+      assertFalse(said.contains("tcx"), said);
+      assertTrue(said.contains("answers through the rings"), said);
+      assertTrue(said.contains("answers after"), said);
+      assertTrue(said.contains("nothing left"), said);
+    } finally {
+      Files.deleteIfExists(out);
+    }
   }
 }
