@@ -28,7 +28,7 @@ final class XdpQueue implements AutoCloseable {
       throws ErrnoException {
     this.socket = socket;
     zeroCopy = socket.zeroCopy();
-    receiver = new XdpReceiver(socket, rx, pool, completesChecksums);
+    receiver = new XdpReceiver(socket, rx, pool, zeroCopy, completesChecksums);
     transmitter = new XdpTransmitter(socket, tx, pool, zeroCopy);
   }
 

@@ -20,15 +20,18 @@ final class XdpReceiver {
   private final Buffers buffers;
   private final XdpProducer fill;
   private final XdpConsumer receive;
+  private final boolean zeroCopy;
   private final boolean completesChecksums;
 
   /** By slot: the buffer that the kernel has for it, or 0. */
   private final int[] given;
 
   /** Gives the buffers of all slots that are not the user's to the kernel. */
-  XdpReceiver(XdpSocket socket, Kring kring, Pool pool, boolean completesChecksums) {
+  XdpReceiver(
+      XdpSocket socket, Kring kring, Pool pool, boolean zeroCopy, boolean completesChecksums) {
     this.socket = socket;
     this.kring = kring;
+    this.zeroCopy = zeroCopy;
     this.completesChecksums = completesChecksums;
     buffers = new Buffers(pool);
     fill = socket.fill();
@@ -49,7 +52,9 @@ final class XdpReceiver {
     if (frames > 0) {
       take(frames);
     }
-    if (released > 0 && fill.needsWakeup()) {
+    // A driver that found the fill ring empty may have gone to sleep after our last look, and then
+    // nothing comes that would be released. Where the kernel copies, nobody sleeps.
+    if (zeroCopy && (released > 0 || frames == 0) && fill.needsWakeup()) {
       socket.wakeReceive();
     }
   }
