@@ -18,7 +18,7 @@ final class NetmapReceive extends NetmapSource {
   private static final int LOOKS_TO_SETTLE = 64;
 
   private final NetmapPort port;
-  private final List<NetmapSink> sinks;
+  private final NetmapSink[] sinks; // an array: walking a list allocates
   private final boolean lossless;
   private long restNanos = SHORTEST_REST_NANOS;
   private int looks;
@@ -38,7 +38,7 @@ final class NetmapReceive extends NetmapSource {
       QueueCounters counters) {
     super(rings, port::rxSync, counters);
     this.port = port;
-    this.sinks = sinks;
+    this.sinks = sinks.toArray(new NetmapSink[0]);
     this.lossless = lossless;
   }
 
