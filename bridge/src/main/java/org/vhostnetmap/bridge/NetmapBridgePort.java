@@ -156,6 +156,9 @@ public final class NetmapBridgePort extends Port {
   }
 
   private void checkRings(BoundRings known) {
+    // Asked before the link is looked at: of a NIC that is gone both tell, the link in better
+    // words.
+    Optional<String> failure = known.bindings().failure();
     NicLink nic = link;
     if (nic != null) {
       boolean before = nic.isUsable();
@@ -164,7 +167,7 @@ public final class NetmapBridgePort extends Port {
         linkChanged(known, nic.isUsable());
       }
     }
-    String reason = known.bindings().failure().orElse(linkTrouble);
+    String reason = linkTrouble.isEmpty() ? failure.orElse("") : linkTrouble;
     if (!reason.isEmpty()) {
       goDown(reason);
     }

@@ -115,7 +115,7 @@ public final class HostPath implements HostRings {
       nic.name();
     } catch (ErrnoException e) {
       if (e.errno() == Errno.ENODEV) {
-        failure = "the host's network device is gone";
+        failure = "its network device is gone";
       }
     }
   }
