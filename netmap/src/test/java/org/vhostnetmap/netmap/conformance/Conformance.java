@@ -38,7 +38,9 @@ public abstract class Conformance {
   @AfterEach
   final void closeAll() {
     closePorts();
-    device.close();
+    if (device != null) { // else newDevice skipped the test
+      device.close();
+    }
   }
 
   /** The last one opened first. */
