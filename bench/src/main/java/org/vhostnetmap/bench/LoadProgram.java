@@ -31,8 +31,7 @@ final class LoadProgram implements AutoCloseable {
 
   private LoadProgram(List<String> command, String question, Pattern answer, Pattern end)
       throws IOException {
-    process =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
     output = process.inputReader();
     input = process.outputWriter();
     this.question = question;

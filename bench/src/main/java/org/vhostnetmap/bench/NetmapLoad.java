@@ -46,8 +46,7 @@ public final class NetmapLoad {
 
   /** Arguments: a NIC, AF_XDP or AF_PACKET, tx or rx, and the bytes of a frame to send. */
   public static void main(String[] arguments) throws Exception {
-    NicQueues.Factory way =
-        arguments[1].equals("AF_XDP") ? new XdpFactory() : PacketQueues.FACTORY;
+    NicQueues.Factory way = arguments[1].equals("AF_XDP") ? new XdpFactory() : PacketQueues.FACTORY;
     try (NetmapDevice device = Netmap.emulated(Pool.Geometry.GLOBAL, List.of(way));
         NetmapPort port = device.register(RegisterRequest.of(arguments[0]))) {
       System.out.println("ready: " + port.description());

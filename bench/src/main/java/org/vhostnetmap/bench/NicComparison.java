@@ -97,8 +97,7 @@ public final class NicComparison {
     System.out.println(below + " of " + rows + " rows below 1.0");
   }
 
-  private boolean measure(String row, String way, boolean receives, int bytes)
-      throws IOException {
+  private boolean measure(String row, String way, boolean receives, int bytes) throws IOException {
     try (Side ours = side("ours", way, receives, bytes);
         Side dpdk = side("dpdk", way, receives, bytes)) {
       ours.stop();
@@ -127,12 +126,10 @@ public final class NicComparison {
     Side side = new Side(name, receives, programs);
     try {
       if (name.equals("ours")) {
-        programs.add(
-            LoadProgram.ours(network, name + 0, way, receives ? "rx" : "tx", bytes));
+        programs.add(LoadProgram.ours(network, name + 0, way, receives ? "rx" : "tx", bytes));
       } else {
         programs.add(
-            LoadProgram.testpmd(
-                network, name + 0, way, receives ? "rxonly" : "txonly", bytes, 0));
+            LoadProgram.testpmd(network, name + 0, way, receives ? "rxonly" : "txonly", bytes, 0));
       }
       if (receives) {
         programs.add(LoadProgram.testpmd(network, name + 1, "AF_XDP", "txonly", bytes, 1));
