@@ -84,17 +84,25 @@ final class FrameMender implements AutoCloseable {
   private void collectSpares(Kring kring, int first, int messages, int room) {
     int slot = first;
     for (int i = 0; i < room; i++) {
-      if (i >= messages && kring.data(slot) != 0) {
-        spare[spares++] = (int) kring.bufferIndex(slot);
-      } else if (i >= messages) {
-        return;
+      if (i >= messages) {
+        long buffer = kring.bufferIndex(slot); // read once: its user may scribble
+        if (!pool.isBuffer(buffer)) {
+          return;
+        }
+        spare[spares++] = (int) buffer;
       }
       slot = kring.next(slot);
     }
   }
 
   private void mend(Kring kring, int slot, int message, long overflow) {
-    int buffer = (int) kring.bufferIndex(slot);
+    long named = kring.bufferIndex(slot); // read once: its user may scribble
+    if (!pool.isBuffer(named)) {
+      kring.drop(DropReason.REFUSED, 1);
+      return;
+    }
+    int buffer = (int) named;
+    long data = pool.data(buffer);
     int length = batch.length(message);
     long tag = batch.vlanTag(message);
     int whole = length + (tag == 0 ? 0 : TAG_BYTES);
@@ -108,7 +116,6 @@ final class FrameMender implements AutoCloseable {
       kring.drop(DropReason.REFUSED, 1);
       spare[spares++] = buffer;
     } else if (whole <= kring.usableBytes() && !header.segments()) {
-      long data = kring.data(slot);
       complete(data, length);
       tag(data, length, tag);
       emit(buffer, whole, 0);
@@ -116,7 +123,7 @@ final class FrameMender implements AutoCloseable {
       longFrames = true;
       int usable = kring.usableBytes();
       int inBuffer = Math.min(length, usable);
-      Memory.copy(kring.data(slot), copy.address(), inBuffer);
+      Memory.copy(data, copy.address(), inBuffer);
       Memory.copy(overflow, copy.address() + inBuffer, length - inBuffer);
       spare[spares++] = buffer;
       if (!header.segments()) {
