@@ -69,6 +69,22 @@ final class Burst {
   /** Why each of the others is not. */
   final DropReason[] reason = new DropReason[FRAMES];
 
+  /**
+   * Of the valid frames: those whose sender left work to be done, a checksum or segmentation, as
+   * {@link #header} and {@link #checksumOffset} tell. The others carry nothing in either.
+   */
+  long offloads;
+
+  /**
+   * The first eight bytes of the virtio-net header of each frame in {@link #offloads}, read once
+   * from the guest and validated: flags in bits 0 to 7, gso_type 8 to 15, hdr_len 16 to 31,
+   * gso_size 32 to 47, csum_start 48 to 63 (virtio 1.3, 5.1.6).
+   */
+  final long[] header = new long[FRAMES];
+
+  /** csum_offset of the same. */
+  final int[] checksumOffset = new int[FRAMES];
+
   /** Frames in the burst, fit or not. */
   int count;
 
@@ -82,6 +98,7 @@ final class Burst {
   void clear() {
     count = 0;
     valid = 0;
+    offloads = 0;
     lender = null;
     table.clear();
   }

@@ -22,6 +22,10 @@ public enum DropReason {
   BUFFER_TOO_SMALL("the guest's receive buffers are too small"),
   /** The port only sends to us: a monitor, or a port whose RX rings alone are bound. */
   RECEIVES_ONLY("nothing can be sent to the port"),
+  /** The guest's virtio-net header asks for what can't be done to this frame. */
+  BAD_OFFLOAD("the virtio-net header asks for the impossible"),
+  /** More than the port may send, or be sent, by its rate limit. */
+  RATE_LIMIT("over the port's rate limit"),
   /** The sink's ring or queue is full: whoever drains it does not keep up. */
   QUEUE_FULL("the queue is full"),
   /** The host refused the frame. */

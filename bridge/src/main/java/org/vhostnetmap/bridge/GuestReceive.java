@@ -6,7 +6,7 @@ import org.vhostnetmap.vhost.NetHeader;
 import org.vhostnetmap.vhost.Vring;
 import org.vhostnetmap.virtqueue.Chains;
 import org.vhostnetmap.virtqueue.GuestFault;
-import org.vhostnetmap.virtqueue.SplitVirtqueue;
+import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
  * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts an empty virtio-net header before
@@ -18,7 +18,7 @@ final class GuestReceive implements Sink {
   private static final int NO_ROOM = -1;
 
   private final Vring vring;
-  private final SplitVirtqueue queue;
+  private final Virtqueue queue;
   private final int headerLength;
   private final boolean mergeable;
   private final QueueCounters counters;

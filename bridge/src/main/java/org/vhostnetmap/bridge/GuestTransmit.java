@@ -4,7 +4,7 @@ package org.vhostnetmap.bridge;
 import org.vhostnetmap.vhost.Vring;
 import org.vhostnetmap.virtqueue.Chains;
 import org.vhostnetmap.virtqueue.GuestFault;
-import org.vhostnetmap.virtqueue.SplitVirtqueue;
+import org.vhostnetmap.virtqueue.Virtqueue;
 
 /** A guest's transmitq as a source: virtio 1.3, 5.1.6.2. Strips the virtio-net header. */
 final class GuestTransmit implements Source {
@@ -12,7 +12,7 @@ final class GuestTransmit implements Source {
   private static final long POLLED_RING_REST_NANOS = 100_000;
 
   private final Vring vring;
-  private final SplitVirtqueue queue;
+  private final Virtqueue queue;
   private final int headerLength;
   private final QueueCounters counters;
   private boolean faulted;

@@ -16,6 +16,7 @@ import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.GuestMemory;
 import org.vhostnetmap.virtqueue.SplitLayout;
 import org.vhostnetmap.virtqueue.SplitVirtqueue;
+import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
  * What the front-end has told of one ring, and the ring itself while it runs. Owns the kick, call
@@ -191,7 +192,7 @@ final class Ring {
     if (running != null) {
       return running;
     }
-    SplitVirtqueue queue = open(features, memory);
+    Virtqueue queue = open(features, memory);
     if (queue == null) {
       return null;
     }
@@ -205,7 +206,7 @@ final class Ring {
     return running;
   }
 
-  private @Nullable SplitVirtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
+  private @Nullable Virtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
     VringAddress place = address;
     if (impossibleSize != 0) {
       breaks(impossible(impossibleSize));
@@ -261,7 +262,7 @@ final class Ring {
    * What the guest sent while its transmit ring was disabled goes nowhere. At most one ringful: it
    * may go on sending.
    */
-  private void discard(SplitVirtqueue queue) {
+  private void discard(Virtqueue queue) {
     Chains chains = new Chains();
     int left = size;
     try {
@@ -278,7 +279,7 @@ final class Ring {
         callOnce();
       }
     }
-    base = queue.lastAvailable();
+    base = queue.base();
     usedIndex = queue.usedIndex();
   }
 
@@ -286,7 +287,7 @@ final class Ring {
   void rest() {
     Vring was = running;
     if (was != null) {
-      base = was.queue().lastAvailable();
+      base = was.queue().base();
       usedIndex = was.queue().usedIndex();
       calls += was.calls();
       parked = started && !enabled;
@@ -323,7 +324,7 @@ final class Ring {
         state(),
         words(),
         size,
-        now == null ? base : now.queue().lastAvailable(),
+        now == null ? base : now.queue().base(),
         now == null ? usedIndex : now.queue().usedIndex(),
         kick != null,
         call != null,

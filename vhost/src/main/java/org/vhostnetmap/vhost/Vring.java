@@ -7,7 +7,7 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Notifier;
 import org.vhostnetmap.virtqueue.GuestFault;
-import org.vhostnetmap.virtqueue.SplitVirtqueue;
+import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
  * One ring while it runs; each start makes a new one. Lent to the data plane until {@link
@@ -17,7 +17,7 @@ public final class Vring {
   private static final int NO_FD = -1;
 
   private final int index;
-  private final SplitVirtqueue queue;
+  private final Virtqueue queue;
   private final @Nullable Notifier kick;
   private final BiConsumer<Vring, GuestFault> onFault;
   private final AtomicBoolean failed = new AtomicBoolean();
@@ -28,7 +28,7 @@ public final class Vring {
 
   Vring(
       int index,
-      SplitVirtqueue queue,
+      Virtqueue queue,
       @Nullable Notifier kick,
       @Nullable Notifier call,
       Signals signals,
@@ -59,7 +59,7 @@ public final class Vring {
    * The ring itself; one thread at a time, and the control thread only before and after the data
    * plane has it.
    */
-  public SplitVirtqueue queue() {
+  public Virtqueue queue() {
     return queue;
   }
 

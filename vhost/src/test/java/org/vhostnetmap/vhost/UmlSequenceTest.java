@@ -72,7 +72,7 @@ class UmlSequenceTest {
       uml.stopAsUml();
       uml.startPairAsUml();
       assertEquals(List.of(0, 1), port.plane.running());
-      assertEquals(0, port.plane.ring(1).queue().lastAvailable());
+      assertEquals(0, port.plane.ring(1).queue().base());
     }
     assertEquals(0, port.status().counters().refusedRequests());
   }

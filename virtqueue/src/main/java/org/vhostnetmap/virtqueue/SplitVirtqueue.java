@@ -13,13 +13,8 @@ import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.virtqueue.GuestFault.Reason;
 
-/**
- * The device's side of one split virtqueue (virtio 1.3, 2.7). Looks ahead with {@link #peek},
- * consumes with {@link #complete}, shows the driver with {@link #publish}. One thread at a time.
- * After an {@code InternalError} because its memory vanished a queue is of no more use: compiled
- * code may have run on.
- */
-public final class SplitVirtqueue {
+/** The device's side of one split virtqueue (virtio 1.3, 2.7). */
+public final class SplitVirtqueue extends Virtqueue {
   /**
    * avail_event this far ahead of our index keeps the driver from kicking: it may be up to 0x8000
    * entries (the largest ring) ahead of us, and the event must not lie just behind it either.
@@ -105,17 +100,17 @@ public final class SplitVirtqueue {
     publishedIndex = usedIndex;
   }
 
-  /** Entries. */
+  @Override
   public int size() {
     return size;
   }
 
-  /** Index of the next available entry to consume, as VHOST_USER_GET_VRING_BASE wants it. */
-  public int lastAvailable() {
+  @Override
+  public int base() {
     return lastAvailable;
   }
 
-  /** Index of the next used entry to write. */
+  @Override
   public int usedIndex() {
     return usedIndex;
   }
@@ -125,15 +120,7 @@ public final class SplitVirtqueue {
     return (usedIndex - publishedIndex) & 0xffff;
   }
 
-  /**
-   * Appends up to {@code max} chains that follow those already in {@code chains}, consuming
-   * nothing.
-   *
-   * @return how many were appended; fewer than {@code max} when the driver has no more or {@code
-   *     chains} is full
-   * @throws GuestFault when the next chain breaks a rule and no good one stands before it in {@code
-   *     chains}
-   */
+  @Override
   public int peek(Chains chains, int max) throws GuestFault {
     int held = chains.count;
     int wanted = Math.min(max, Chains.CHAINS - held);
@@ -237,11 +224,7 @@ public final class SplitVirtqueue {
     return faults;
   }
 
-  /**
-   * Gives the first {@code count} of {@code chains} back to the driver, each with {@code
-   * chains.written[i]} bytes written; the driver sees them at the next {@link #publish}. They are
-   * no longer in front of {@link #peek}, so the caller clears {@code chains} before it peeks again.
-   */
+  @Override
   public void complete(Chains chains, int count) {
     int index = usedIndex;
     for (int i = 0; i < count; i++) {
@@ -254,11 +237,7 @@ public final class SplitVirtqueue {
     lastAvailable = (lastAvailable + count) & 0xffff;
   }
 
-  /**
-   * Shows the driver what was completed.
-   *
-   * @return whether the driver wants to be called for it
-   */
+  @Override
   public boolean publish() {
     if (usedIndex == publishedIndex) {
       return false;
@@ -292,11 +271,7 @@ public final class SplitVirtqueue {
     callUnconditionally = true;
   }
 
-  /**
-   * Asks the driver to kick when it makes the next chain available.
-   *
-   * @return true when chains are available already, so that going to sleep would be a mistake
-   */
+  @Override
   public boolean wantKicks() throws GuestFault {
     kicksWanted = true;
     if (eventIndex) {
@@ -310,10 +285,7 @@ public final class SplitVirtqueue {
     return availableIndex != lastAvailable;
   }
 
-  /**
-   * Asks the driver not to kick: we are looking anyway, or don't care. A hint; kicks may still
-   * come.
-   */
+  @Override
   public void refuseKicks() {
     kicksWanted = false;
     if (eventIndex) {
@@ -334,7 +306,7 @@ public final class SplitVirtqueue {
     Memory.putShort(usedRing + SplitLayout.availableEvent(size), parkedEvent);
   }
 
-  /** Whether chains are available, by a fresh look at the ring. */
+  @Override
   public boolean hasAvailable() throws GuestFault {
     if (availableIndex == lastAvailable) {
       refreshAvailableIndex();

@@ -25,7 +25,7 @@ class PeekTest {
       for (int i = 0; i < 100; i++) {
         assertEquals(3, ring.peek());
         assertArrayEquals(new byte[] {1, 2, 3}, ring.bytes(0));
-        assertEquals(0, ring.queue.lastAvailable());
+        assertEquals(0, ring.queue.base());
         assertEquals(0, ring.queue.usedIndex());
         assertEquals(0, ring.queue.unpublished());
       }

@@ -70,7 +70,7 @@ final class RandomChains implements AutoCloseable {
     assertEquals(expected.fault(), fault);
     if (fault != null) {
       faults++;
-      driver.availableIndex(queue.lastAvailable()); // as if the driver had been reset
+      driver.availableIndex(queue.base()); // as if the driver had been reset
       return;
     }
     assertEquals(1, chains.count());

@@ -83,8 +83,8 @@ class UsedRingTest {
       ring.peek();
       ring.finish(1);
       ring.driver.takeUsed();
-      SplitVirtqueue next = ring.takeOver(ring.queue.lastAvailable());
-      assertEquals(1, next.lastAvailable());
+      SplitVirtqueue next = ring.takeOver(ring.queue.base());
+      assertEquals(1, next.base());
       assertEquals(1, next.usedIndex());
       ring.chains.clear();
       assertEquals(1, next.peek(ring.chains, 8));
@@ -136,7 +136,7 @@ class UsedRingTest {
           assertEquals(new Used(head, 0), ring.driver.takeUsed());
         }
         received += count;
-        assertEquals((0xfff0 + received) & 0xffff, ring.queue.lastAvailable());
+        assertEquals((0xfff0 + received) & 0xffff, ring.queue.base());
         assertEquals((0xfff0 + received) & 0xffff, ring.queue.usedIndex());
       }
     }
