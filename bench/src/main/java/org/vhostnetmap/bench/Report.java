@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bench;
+
+import java.io.PrintStream;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Prints Markdown as it comes: it can be pasted into docs/performance.md as it is. */
+final class Report {
+  private final PrintStream out;
+  private final List<String> below = new ArrayList<>();
+  private int rows;
+
+  Report(PrintStream out) {
+    this.out = out;
+  }
+
+  /** A heading. */
+  void title(String text) {
+    out.println("\n## " + text + "\n");
+  }
+
+  /** A paragraph. */
+  void note(String text) {
+    out.println("\n" + text + "\n");
+  }
+
+  /** The head of a table; rows follow. */
+  void table(String... columns) {
+    out.println("| " + String.join(" | ", columns) + " |");
+    out.println("|" + "---|".repeat(columns.length));
+  }
+
+  /** A row without a verdict. */
+  void row(String... cells) {
+    out.println("| " + String.join(" | ", cells) + " |");
+    out.flush();
+  }
+
+  /**
+   * A row that is to reach a ratio.
+   *
+   * @param name what it is called among those that do not reach it
+   * @param ratio ours to the peer's, where more is better
+   */
+  void row(String name, double ratio, double wanted, String... cells) {
+    row(cells);
+    rows++;
+    if (!(ratio >= wanted)) {
+      below.add("%s %.2f (wanted %.2f)".formatted(name, ratio, wanted));
+    }
+  }
+
+  /** How many rows were judged, and those that fell short. */
+  void verdict() {
+    note(below.size() + " of " + rows + " judged rows fall short.");
+    below.forEach(row -> out.println("- " + row));
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bench;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * DPDK's testpmd in its interactive mode: one thread forwards, the other one waits for our commands
+ * and sleeps meanwhile.
+ */
+final class Testpmd implements AutoCloseable {
+  private static final String PROMPT = "testpmd> ";
+
+  private final Child child;
+
+  private Testpmd(Child child) {
+    this.child = child;
+  }
+
+  /**
+   * Starts it; forwarding is not started.
+   *
+   * @param prefix of the command, such as {@code ip netns exec NAME}
+   * @param processor of the forwarding thread; the other one is on processor 1
+   * @param name unique on this machine
+   * @param environment options of DPDK's environment: devices, memory
+   * @param arguments of testpmd itself
+   */
+  static Testpmd start(
+      List<String> prefix,
+      int processor,
+      String name,
+      List<String> environment,
+      List<String> arguments,
+      Path log)
+      throws IOException {
+    List<String> command = new ArrayList<>(prefix);
+    // Its answers would otherwise wait for a full buffer.
+    command.addAll(List.of("stdbuf", "-oL", "dpdk-testpmd"));
+    command.addAll(List.of("--lcores", "0@1,1@" + processor, "--no-pci", "--no-telemetry"));
+    command.addAll(List.of("--file-prefix", name));
+    command.addAll(environment);
+    command.addAll(List.of("--", "-i", "--nb-cores=1", "--no-mlockall"));
+    command.addAll(arguments);
+    Testpmd testpmd = new Testpmd(Child.start("0,1", command, log));
+    try {
+      testpmd.child.readUntil("", PROMPT);
+      return testpmd;
+    } catch (IOException e) {
+      testpmd.close();
+      throw new IOException(String.join(" ", command) + "; see " + log, e);
+    }
+  }
+
+  /** Runs one of its commands; what it prints. */
+  String command(String command) throws IOException {
+    child.write(command);
+    // It repeats what it reads, and may show its prompt more than once before.
+    return child.readUntil(command, PROMPT);
+  }
+
+  /** A number that it prints for a command. */
+  long number(String command, String label) throws IOException {
+    String said = command(command);
+    Matcher found = Pattern.compile(Pattern.quote(label) + "\\s*(\\d+)").matcher(said);
+    if (!found.find()) {
+      throw new IOException("testpmd does not tell " + label + ": " + said);
+    }
+    return Long.parseLong(found.group(1));
+  }
+
+  Child child() {
+    return child;
+  }
+
+  @Override
+  public void close() {
+    try {
+      if (child.isAlive()) {
+        child.go();
+        child.write("quit");
+      }
+    } catch (IOException gone) {
+      // Ends anyway.
+    }
+    child.close();
+  }
+}
