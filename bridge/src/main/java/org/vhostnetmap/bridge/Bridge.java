@@ -23,12 +23,13 @@ public final class Bridge implements AutoCloseable {
    *
    * @param workers threads that move frames; 0 for one for each ring that frames come from, while
    *     half of the CPUs stay for the guests
-   * @param pollMicros how long a source is polled after its last frame before its worker may sleep
+   * @param pollMicros the longest pause between frames that a worker polls through; how long it
+   *     does is learned from what paid
    * @param ageingSeconds after which an address that was not seen is forgotten
    */
   public record Settings(int workers, long pollMicros, long ageingSeconds) {
-    /** One worker, 50 us of polling, 300 s of ageing as IEEE 802.1D recommends. */
-    public static final Settings DEFAULT = new Settings(1, 50, 300);
+    /** One worker, up to 200 us of polling, 300 s of ageing as IEEE 802.1D recommends. */
+    public static final Settings DEFAULT = new Settings(1, 200, 300);
 
     /** Refuses what makes no sense. */
     public Settings {
@@ -160,7 +161,12 @@ public final class Bridge implements AutoCloseable {
         all.add(ports.get(port).status(running ? table.count(port) : 0));
       }
       long copies = forwardings.stream().mapToLong(Forwarding::floodCopies).sum();
-      return new BridgeStatus(all, workers.size(), copies, table.moves(), table.refusals());
+      return new BridgeStatus(
+          all,
+          workers.stream().map(Worker::status).toList(),
+          copies,
+          table.moves(),
+          table.refusals());
     } finally {
       resume.countDown();
     }

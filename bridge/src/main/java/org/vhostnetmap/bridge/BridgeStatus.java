@@ -8,17 +8,22 @@ import java.util.List;
  * add up exactly.
  *
  * @param ports in the order they were added
- * @param workers threads that move frames
+ * @param workers the threads that move frames
  * @param floodCopies deliveries that flooding added beyond the first of each flooded frame
  * @param macMoves times a learned address turned up at another port
  * @param macRefusals addresses not learned because their port has its quota and none of its own is
  *     older
  */
 public record BridgeStatus(
-    List<PortStatus> ports, int workers, long floodCopies, long macMoves, long macRefusals) {
-  /** Makes the list unmodifiable. */
+    List<PortStatus> ports,
+    List<WorkerStatus> workers,
+    long floodCopies,
+    long macMoves,
+    long macRefusals) {
+  /** Makes the lists unmodifiable. */
   public BridgeStatus {
     ports = List.copyOf(ports);
+    workers = List.copyOf(workers);
   }
 
   /** Frames received by all ports. */

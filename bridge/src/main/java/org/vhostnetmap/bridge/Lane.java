@@ -10,8 +10,11 @@ final class Lane {
   /** Index of the source's port in the bridge. */
   final int port;
 
-  /** When frames last moved, in nanoseconds of {@code System.nanoTime}. */
-  long lastMoved;
+  /** How long it is polled. */
+  final Polling polling = new Polling(System.nanoTime());
+
+  /** Whether frames come often enough to look after it every few microseconds while it rests. */
+  final boolean busy;
 
   /** Since when the one sink of a wire has had no room; 0 = it has. */
   long fullSince;
@@ -37,5 +40,6 @@ final class Lane {
   Lane(Source source, int port) {
     this.source = source;
     this.port = port;
+    busy = source.isBusy();
   }
 }

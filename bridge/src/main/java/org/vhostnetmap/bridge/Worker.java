@@ -3,6 +3,7 @@ package org.vhostnetmap.bridge;
 
 import static java.lang.System.Logger.Level.ERROR;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,18 @@ import org.vhostnetmap.linux.Fd;
 final class Worker implements Runnable {
   private static final System.Logger LOG = System.getLogger(Worker.class.getName());
   private static final int EVENTS = 128;
+
+  /** How often a worker that has something to do looks after sources that rest. */
   private static final long WATCH_NANOS = 20_000;
+
+  /** The same when that brought nothing for a while: a look is a system call. */
+  private static final long CALM_WATCH_NANOS = 60_000;
+
+  private static final long CALM_AFTER_NANOS = 1_000_000;
+
+  /** The same for sources that hardly ever have anything. */
+  private static final long RARE_WATCH_NANOS = 1_000_000;
+
   private static final long WAKE_TOKEN = -1;
 
   /** The lanes from now on, and whom to tell that the old ones were let go of. */
@@ -35,10 +47,19 @@ final class Worker implements Runnable {
   private volatile boolean stopped;
 
   private Lane[] lanes = {};
+  private Lane[] awake = {}; // those that are polled, so that a round costs what they cost
+  private int awakeCount;
   private Forwarding forwarding;
-  private int resting;
   private int timed; // resting lanes that are to be polled by the clock
+  private int restingBusy; // resting lanes that may have news soon
+  private long watchNanos = WATCH_NANOS;
   private long lastWatch;
+  private long lastNews;
+
+  // Written by the worker alone; read while it stands at its quiescent point.
+  private long polls;
+  private long emptyPolls;
+  private long sleeps;
 
   Worker(String name, long pollNanos, Forwarding none) throws ErrnoException {
     this.pollNanos = pollNanos;
@@ -67,6 +88,11 @@ final class Worker implements Runnable {
       List<Lane> newLanes, Forwarding newForwarding, CountDownLatch passed, CountDownLatch resume) {
     next = new Plan(newLanes, newForwarding, passed, resume);
     EventFd.signal(wake.value());
+  }
+
+  /** What the worker did; while it stands at its quiescent point. */
+  WorkerStatus status() {
+    return new WorkerStatus(thread.getName(), -1, polls, emptyPolls, sleeps);
   }
 
   /** Control thread: ends the thread and waits for its end. */
@@ -107,26 +133,48 @@ final class Worker implements Runnable {
   private void round() {
     changePlan();
     long now = System.nanoTime();
-    for (Lane lane : lanes) {
-      if (!lane.resting) {
+    int i = 0;
+    while (i < awakeCount) {
+      Lane lane = awake[i];
+      if (!lane.resting) { // else it was retired
         visit(lane, now);
       }
+      if (lane.resting) {
+        awake[i] = awake[--awakeCount];
+      } else {
+        i++;
+      }
     }
-    if (resting == lanes.length) {
+    if (awakeCount == 0) {
       sleep(now);
-    } else if (resting > 0 && now - lastWatch > WATCH_NANOS) {
-      lastWatch = now;
-      wakeReady(epoll.await(0));
-      wakeTimed(now);
+    } else if (now - lastWatch > watchNanos && awakeCount < lanes.length) {
+      watchResting(now);
+    }
+  }
+
+  /** Sources that rest have news too, while others keep the worker busy. */
+  private void watchResting(long now) {
+    lastWatch = now;
+    if (wakeReady(epoll.await(0)) + wakeTimed(now) > 0) {
+      lastNews = now;
+    }
+    if (restingBusy == 0) {
+      watchNanos = RARE_WATCH_NANOS;
+    } else {
+      watchNanos = now - lastNews > CALM_AFTER_NANOS ? CALM_WATCH_NANOS : WATCH_NANOS;
     }
   }
 
   private void visit(Lane lane, long now) {
     try {
+      polls++;
       if (move(lane, now)) {
-        lane.lastMoved = now;
-      } else if (now - lane.lastMoved > pollNanos) {
-        rest(lane, now);
+        lane.polling.frames(now, pollNanos);
+      } else {
+        emptyPolls++;
+        if (lane.polling.isOver(now)) {
+          rest(lane, now);
+        }
       }
       lane.strikes = 0;
     } catch (InternalError vanished) {
@@ -158,23 +206,27 @@ final class Worker implements Runnable {
   private void rest(Lane lane, long now) {
     long nanos = lane.source.rest();
     if (nanos == 0) {
-      lane.lastMoved = now;
-      return;
+      return; // there is something after all
     }
     lane.resting = true;
-    resting++;
+    if (lane.busy) {
+      restingBusy++;
+      watchNanos = WATCH_NANOS;
+    }
     if (nanos != Source.UNTIL_READY) {
       lane.wakeAt = now + nanos;
       timed++;
     }
   }
 
-  private void wake(Lane lane) {
+  /** Whether the lane slept, and is polled from now on. */
+  private boolean wake(Lane lane) {
     if (!lane.resting || lane.retired) {
-      return;
+      return false;
     }
     lane.resting = false;
-    resting--;
+    awake[awakeCount++] = lane;
+    restingBusy -= lane.busy ? 1 : 0;
     if (lane.wakeAt != Long.MAX_VALUE) {
       lane.wakeAt = Long.MAX_VALUE;
       timed--;
@@ -184,6 +236,7 @@ final class Worker implements Runnable {
     } catch (InternalError vanished) {
       strike(lane, vanished);
     }
+    return true;
   }
 
   /**
@@ -203,6 +256,7 @@ final class Worker implements Runnable {
 
   private void sleep(long now) {
     int ready;
+    sleeps++;
     if (timed == 0) {
       ready = epoll.await(-1);
     } else {
@@ -216,35 +270,43 @@ final class Worker implements Runnable {
     wakeReady(ready);
   }
 
-  private void wakeReady(int ready) {
+  /** How many lanes it woke. */
+  private int wakeReady(int ready) {
+    int woken = 0;
     for (int i = 0; i < ready; i++) {
       long token = epoll.token(i);
       if (token == WAKE_TOKEN) {
         EventFd.drain(wake.value());
       } else if (token < lanes.length) {
-        wake(lanes[(int) token]);
+        woken += wake(lanes[(int) token]) ? 1 : 0;
       }
     }
+    return woken;
   }
 
-  private void wakeTimed(long now) {
+  /** How many lanes it woke. */
+  private int wakeTimed(long now) {
+    int woken = 0;
     if (timed > 0) {
       for (Lane lane : lanes) {
-        if (lane.wakeAt <= now) {
-          wake(lane);
-        }
+        woken += lane.wakeAt <= now && wake(lane) ? 1 : 0;
       }
     }
+    return woken;
   }
 
   /** A mistake of ours, or a page that nobody owns: this lane ends, the others go on. */
   private void retire(Lane lane, Throwable why) {
     LOG.log(ERROR, "a source of port " + forwarding.portName(lane.port) + " is out of use", why);
     lane.retired = true;
-    if (!lane.resting) {
-      lane.resting = true;
-      resting++;
+    if (lane.resting) {
+      restingBusy -= lane.busy ? 1 : 0; // it has no news any more
     }
+    if (lane.wakeAt != Long.MAX_VALUE) {
+      lane.wakeAt = Long.MAX_VALUE;
+      timed--;
+    }
+    lane.resting = true;
   }
 
   /** Takes over the next plan, if there is one. Until passed, it may be done again from the top. */
@@ -253,24 +315,37 @@ final class Worker implements Runnable {
     if (plan == null) {
       return;
     }
+    forwarding = plan.forwarding;
+    Lane[] fresh = plan.lanes.toArray(new Lane[0]);
+    if (!Arrays.equals(lanes, fresh)) {
+      use(fresh);
+    }
+    next = null; // the control thread makes no other before all have passed
+    plan.passed.countDown();
+    Latches.await(plan.resume, "the control thread");
+  }
+
+  private void use(Lane[] fresh) {
     for (Lane lane : lanes) {
       if (lane.source.readyFd() >= 0) {
         epoll.remove(lane.source.readyFd());
       }
     }
-    lanes = plan.lanes.toArray(new Lane[0]);
-    forwarding = plan.forwarding;
-    resting = 0;
+    lanes = fresh;
+    awake = new Lane[fresh.length];
+    awakeCount = 0;
+    restingBusy = 0;
     timed = 0;
-    for (int i = 0; i < lanes.length; i++) {
-      Lane lane = lanes[i];
-      resting += lane.resting ? 1 : 0;
+    for (int i = 0; i < fresh.length; i++) {
+      Lane lane = fresh[i];
+      if (!lane.resting) {
+        awake[awakeCount++] = lane;
+      } else if (lane.busy && !lane.retired) {
+        restingBusy++;
+      }
       timed += lane.wakeAt != Long.MAX_VALUE ? 1 : 0;
       watch(lane, i);
     }
-    next = null; // the control thread makes no other before all have passed
-    plan.passed.countDown();
-    Latches.await(plan.resume, "the control thread");
   }
 
   private void watch(Lane lane, int token) {

@@ -31,9 +31,10 @@
 /// between two rounds: after that no worker holds anything of the old plan in its hands, and memory
 /// may be unmapped. Counters are read at that point too, which is why they add up exactly.
 ///
-/// **Waiting.** A source that was active in the last 50 us is polled. Then its notifications are
-/// armed, it is looked at once more, and it rests: epoll watches it, every 20 us while the worker
-/// is busy elsewhere, and for ever when all rest.
+/// **Waiting.** A source is polled through the pauses between its frames while that pays
+/// ([org.vhostnetmap.bridge.Polling]). Then its notifications are armed, it is looked at once more,
+/// and it rests: epoll watches it, every 20 to 60 us while the worker is busy elsewhere, and for
+/// ever when all rest. A round costs what the polled sources cost, however many rest.
 ///
 /// **What can go wrong.** A guest breaks its ring: `GuestFault`, caught in the source or sink,
 /// stops that ring. A page vanishes: `InternalError`; [org.vhostnetmap.bridge.Forwarding] finds the

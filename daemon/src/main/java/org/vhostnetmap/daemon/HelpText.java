@@ -37,7 +37,8 @@ final class HelpText {
         --socket-mode=MODE    permissions of the sockets made here, octal (0600)
         --socket-group=GROUP  their group
         --workers=N           threads that move frames (as many as fit the ports and the CPUs)
-        --poll-us=N           how long an idle worker polls before it sleeps, in microseconds (50)
+        --poll-us=N           the longest pause between frames, in microseconds, that a worker may poll
+                              through, as long as that pays; else it sleeps (200)
         --netmap=WHICH        kernel, emulated (ours, in this process) or auto: the kernel's if there (auto)
         --fix-nic             put right what netmap needs of a NIC (offloads, promiscuous mode, link)
         --log-level=LEVEL     error, warning, info or debug (info); debug shows each message

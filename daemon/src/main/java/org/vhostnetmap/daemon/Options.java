@@ -14,7 +14,7 @@ import org.vhostnetmap.netmap.Netmap;
  * @param socketMode permissions of the sockets we make
  * @param socketGroup their group by name, or null for our own
  * @param workers threads that move frames, 0 = as many as fit this machine
- * @param pollMicros how long an idle worker looks before it sleeps
+ * @param pollMicros the longest pause between frames that a worker polls through, if that pays
  * @param netmap which netmap serves the ports that are netmap's
  * @param fixNic whether settings of a NIC that don't go with netmap are changed, and put back at
  *     the end
@@ -31,7 +31,7 @@ record Options(
     boolean fixNic,
     @Nullable Path control) {
   static final int DEFAULT_SOCKET_MODE = 0600;
-  static final int DEFAULT_POLL_MICROS = 50;
+  static final int DEFAULT_POLL_MICROS = 200;
   static final int MAX_POLL_MICROS = 1_000_000;
   static final int MAX_WORKERS = 64;
 }

@@ -7,6 +7,7 @@ import org.vhostnetmap.bridge.DropReason;
 import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.bridge.WorkerStatus;
 import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
@@ -24,7 +25,7 @@ final class StatusJson {
     json.name("uptime_seconds").value(report.uptimeSeconds());
     json.name("resident_bytes").value(report.residentBytes());
     BridgeStatus bridge = report.bridge();
-    json.name("workers").value(bridge.workers());
+    json.name("workers").value(bridge.workers().size());
     json.name("received").value(bridge.received());
     json.name("delivered").value(bridge.delivered());
     json.name("dropped").value(bridge.dropped());
@@ -32,9 +33,21 @@ final class StatusJson {
     json.name("unexplained").value(bridge.unexplained());
     json.name("mac_moves").value(bridge.macMoves());
     json.name("mac_refusals").value(bridge.macRefusals());
-    json.name("ports").array();
+    json.name("worker_threads").array();
+    bridge.workers().forEach(worker -> worker(json, worker));
+    json.end().name("ports").array();
     bridge.ports().forEach(port -> port(json, port));
     return json.end().end().toString();
+  }
+
+  private static void worker(Json json, WorkerStatus worker) {
+    json.object().name("name").value(worker.name());
+    if (worker.cpu() >= 0) {
+      json.name("cpu").value(worker.cpu());
+    }
+    json.name("polls").value(worker.polls());
+    json.name("empty_polls").value(worker.emptyPolls());
+    json.name("sleeps").value(worker.sleeps()).end();
   }
 
   private static void port(Json json, PortStatus port) {

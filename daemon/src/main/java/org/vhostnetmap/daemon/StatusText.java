@@ -8,6 +8,7 @@ import org.vhostnetmap.bridge.BridgeStatus;
 import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.bridge.WorkerStatus;
 import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
@@ -36,7 +37,17 @@ final class StatusText {
                 report.pid(),
                 duration(report.uptimeSeconds()),
                 size(report.residentBytes()),
-                count(report.bridge().workers(), "worker")));
+                count(report.bridge().workers().size(), "worker")));
+    for (WorkerStatus worker : report.bridge().workers()) {
+      String cpu = worker.cpu() < 0 ? "" : "on CPU " + worker.cpu();
+      labelled(worker.name(), List.of(cpu + (cpu.isEmpty() ? "" : ", ") + looks(worker)));
+    }
+  }
+
+  private static String looks(WorkerStatus worker) {
+    return "%s, %d found nothing, %s"
+        .formatted(
+            count(worker.polls(), "look"), worker.emptyPolls(), count(worker.sleeps(), "sleep"));
   }
 
   private void port(PortStatus port) {

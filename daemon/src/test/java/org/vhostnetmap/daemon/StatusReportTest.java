@@ -14,6 +14,7 @@ import org.vhostnetmap.bridge.DropReason;
 import org.vhostnetmap.bridge.NetmapStatus;
 import org.vhostnetmap.bridge.PortStatus;
 import org.vhostnetmap.bridge.QueueStatus;
+import org.vhostnetmap.bridge.WorkerStatus;
 import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.vhost.BackendStatus;
 
@@ -112,7 +113,9 @@ class StatusReportTest {
                       List.of(new QueueStatus("out0", false, 0, 0, 0, 7, Map.of())),
                       Optional.empty(),
                       Optional.of(NETMAP))),
-              2,
+              List.of(
+                  new WorkerStatus("worker-0", -1, 20, 5, 2),
+                  new WorkerStatus("worker-1", 3, 1, 0, 1)),
               1,
               5,
               0));
@@ -121,7 +124,13 @@ class StatusReportTest {
   void jsonHoldsEveryFigureUnderItsName() {
     Map<String, Object> report = StrictJson.object(StatusJson.of(REPORT));
     var ports = StrictJson.objects(report, "ports");
+    var workers = StrictJson.objects(report, "worker_threads");
     report.remove("ports");
+    report.remove("worker_threads");
+    assertEquals(
+        Map.of("name", "worker-0", "polls", 20L, "empty_polls", 5L, "sleeps", 2L),
+        workers.getFirst());
+    assertEquals(3L, workers.getLast().get("cpu"));
     assertEquals(
         Map.ofEntries(
             Map.entry("version", "1.0"),

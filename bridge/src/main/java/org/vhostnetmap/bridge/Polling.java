@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+/**
+ * How long a source is polled after its last frame: through pauses shorter than a ceiling when that
+ * has paid lately, not at all when frames come more rarely.
+ *
+ * <p>A pause that outlasted the limit but not the ceiling was slept through too early: the limit
+ * grows to twice that pause. A pause beyond the ceiling was polled in vain: the limit halves, down
+ * to nothing, unless polling has paid since. What counts as paid is a pause that needed a good part
+ * of the limit; the short ones inside a train of frames say nothing about the long ones between
+ * trains. Times are nanoseconds of {@code System.nanoTime}; belongs to the worker's thread.
+ */
+final class Polling {
+  /** A limit below this is none: about what going to sleep and waking up costs. */
+  private static final long SHORTEST_NANOS = 4_000;
+
+  /** Pauses in vain that are forgiven after as many that were not. */
+  private static final int MOST_CREDIT = 8;
+
+  private long lastFrame;
+  private long limit;
+  private int credit;
+
+  /** Starts without polling. */
+  Polling(long now) {
+    lastFrame = now;
+  }
+
+  /** Frames came. */
+  void frames(long now, long ceiling) {
+    long pause = now - lastFrame;
+    lastFrame = now;
+    if (pause > limit >> 2) {
+      learn(pause, ceiling);
+    }
+  }
+
+  private void learn(long pause, long ceiling) {
+    if (pause > ceiling) {
+      if (credit > 0) {
+        credit--;
+      } else {
+        limit = limit >> 1 < SHORTEST_NANOS ? 0 : limit >> 1;
+      }
+      return;
+    }
+    credit = Math.min(MOST_CREDIT, credit + 1);
+    if (pause > limit) {
+      limit = Math.min(ceiling, Math.max(SHORTEST_NANOS, 2 * pause));
+    }
+  }
+
+  /** Whether it is time to arm notifications and sleep. */
+  boolean isOver(long now) {
+    return now - lastFrame >= limit;
+  }
+
+  /** How long polling goes on after the last frame, in nanoseconds. */
+  long limit() {
+    return limit;
+  }
+}

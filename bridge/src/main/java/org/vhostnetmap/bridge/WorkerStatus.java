@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+/**
+ * A worker at a moment.
+ *
+ * @param name of its thread
+ * @param cpu the processor it is bound to, or -1 for any
+ * @param polls times it looked into a source
+ * @param emptyPolls of these, the times it found nothing
+ * @param sleeps times it had nothing to poll and slept
+ */
+public record WorkerStatus(String name, int cpu, long polls, long emptyPolls, long sleeps) {}
