@@ -69,7 +69,6 @@ final class NicContender implements Contender<NicContender.Window>, AutoCloseabl
         Testpmd.start(
             network.command(),
             processor,
-            network.name() + nic,
             List.of("--no-huge", "-m", "512", "--vdev", driver + ",iface=" + nic),
             List.of("--total-num-mbufs=32768", "--forward-mode=" + mode, "--txpkts=" + bytes),
             NO_LOG);

@@ -17,17 +17,17 @@ final class Report {
 
   /** A heading. */
   void title(String text) {
-    out.println("\n## " + text + "\n");
+    out.println("\n## " + text);
   }
 
   /** A paragraph. */
   void note(String text) {
-    out.println("\n" + text + "\n");
+    out.println("\n" + text);
   }
 
   /** The head of a table; rows follow. */
   void table(String... columns) {
-    out.println("| " + String.join(" | ", columns) + " |");
+    out.println("\n| " + String.join(" | ", columns) + " |");
     out.println("|" + "---|".repeat(columns.length));
   }
 
@@ -51,9 +51,17 @@ final class Report {
     }
   }
 
+  /** Rows that could not be measured count as judged and as short. */
+  void failed(String name, Exception why) {
+    rows++;
+    below.add(name + " failed: " + why.getMessage());
+    System.err.println(name + ": " + why);
+  }
+
   /** How many rows were judged, and those that fell short. */
   void verdict() {
     note(below.size() + " of " + rows + " judged rows fall short.");
+    out.println();
     below.forEach(row -> out.println("- " + row));
   }
 }

@@ -2,9 +2,11 @@
 package org.vhostnetmap.bench;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -14,6 +16,8 @@ import java.util.regex.Pattern;
  */
 final class Testpmd implements AutoCloseable {
   private static final String PROMPT = "testpmd> ";
+
+  private static final AtomicInteger STARTED = new AtomicInteger();
 
   private final Child child;
 
@@ -26,14 +30,12 @@ final class Testpmd implements AutoCloseable {
    *
    * @param prefix of the command, such as {@code ip netns exec NAME}
    * @param processor of the forwarding thread; the other one is on processor 1
-   * @param name unique on this machine
    * @param environment options of DPDK's environment: devices, memory
    * @param arguments of testpmd itself
    */
   static Testpmd start(
       List<String> prefix,
       int processor,
-      String name,
       List<String> environment,
       List<String> arguments,
       Path log)
@@ -42,6 +44,8 @@ final class Testpmd implements AutoCloseable {
     // Its answers would otherwise wait for a full buffer.
     command.addAll(List.of("stdbuf", "-oL", "dpdk-testpmd"));
     command.addAll(List.of("--lcores", "0@1,1@" + processor, "--no-pci", "--no-telemetry"));
+    String name =
+        "vnmbench%d.%d".formatted(ProcessHandle.current().pid(), STARTED.incrementAndGet());
     command.addAll(List.of("--file-prefix", name));
     command.addAll(environment);
     command.addAll(List.of("--", "-i", "--nb-cores=1", "--no-mlockall"));
@@ -52,7 +56,9 @@ final class Testpmd implements AutoCloseable {
       return testpmd;
     } catch (IOException e) {
       testpmd.close();
-      throw new IOException(String.join(" ", command) + "; see " + log, e);
+      String why = Files.isRegularFile(log) ? Files.readString(log) : "";
+      System.err.println(String.join(" ", command) + "\n" + why);
+      throw new IOException("testpmd does not start", e);
     }
   }
 
@@ -61,6 +67,14 @@ final class Testpmd implements AutoCloseable {
     child.write(command);
     // It repeats what it reads, and may show its prompt more than once before.
     return child.readUntil(command, PROMPT);
+  }
+
+  /** Starts over in this mode, with frames of this size where it makes them. */
+  void forward(String mode, int bytes, String start) throws IOException {
+    command("stop");
+    command("set fwd " + mode);
+    command("set txpkts " + bytes);
+    command(start);
   }
 
   /** A number that it prints for a command. */

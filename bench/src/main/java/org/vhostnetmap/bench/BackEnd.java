@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bench;
+
+import java.io.IOException;
+import java.util.OptionalDouble;
+
+/** A back-end under test: one process on processor 0. */
+interface BackEnd extends AutoCloseable {
+  /** Its process. */
+  Child child();
+
+  /** Fails when something else was negotiated than asked for. */
+  void requireNegotiated(VirtioOptions options) throws IOException;
+
+  /** From now on it sends frames of this size to the guest, or takes the guest's. */
+  default void traffic(boolean towardsGuest, int bytes) throws IOException {}
+
+  /** From now on it sends to one guest what the other sends. */
+  default void bounce() throws IOException {}
+
+  /** Begins to note what it does itself. */
+  void startOwn() throws IOException;
+
+  /** What it did since {@link #startOwn}. */
+  Own endOwn() throws IOException;
+
+  /**
+   * What a frame costs the back-end itself.
+   *
+   * @param nanos per frame, without polls that found nothing to do
+   * @param busy share of the time in which it had something to do
+   */
+  record Own(OptionalDouble nanos, OptionalDouble busy) {
+    static final Own UNKNOWN = new Own(OptionalDouble.empty(), OptionalDouble.empty());
+
+    String cell() {
+      if (nanos.isEmpty()) {
+        return "-";
+      }
+      String cell = "%.1f".formatted(nanos.getAsDouble());
+      return busy.isEmpty() ? cell : cell + " (%.0f %%)".formatted(busy.getAsDouble() * 100);
+    }
+  }
+
+  @Override
+  void close();
+}

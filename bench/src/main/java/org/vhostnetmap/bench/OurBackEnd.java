@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bench;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** vhost-netmap, as a user starts it, on processor 0 with all its threads. */
+final class OurBackEnd implements BackEnd {
+  private static final Pattern FEATURES = Pattern.compile("\"features\":\\[([^]]*)]");
+  private static final Pattern FRAMES = Pattern.compile("\"delivered\":(\\d+)");
+  private static final Pattern BUSY = Pattern.compile("\"busy_ns\":(\\d+)");
+  private static final long START_MILLIS = 30_000;
+
+  private final Child child;
+  private final Path control;
+  private long frames;
+  private long busyNanos;
+  private long started;
+
+  private OurBackEnd(Child child, Path control) {
+    this.child = child;
+    this.control = control;
+  }
+
+  /** Starts it with these ports; sockets and log are in the folder. */
+  static OurBackEnd start(Path folder, List<String> ports) throws IOException {
+    Path control = folder.resolve("control");
+    List<String> command = new ArrayList<>();
+    command.add(System.getProperty("program", "scripts/vhost-netmap"));
+    command.add("--control=" + control);
+    command.addAll(ports);
+    Child child = Child.start("0", command, folder.resolve("ours.log"));
+    long end = System.nanoTime() + START_MILLIS * 1_000_000;
+    while (!Files.exists(control)) {
+      if (!child.isAlive() || System.nanoTime() > end) {
+        child.terminate();
+        throw new IOException("vhost-netmap does not start; see " + folder.resolve("ours.log"));
+      }
+      Contender.pause(20);
+    }
+    return new OurBackEnd(child, control);
+  }
+
+  @Override
+  public Child child() {
+    return child;
+  }
+
+  /** What {@code vhost-netmap status --json} says. */
+  String status() throws IOException {
+    try (var channel = SocketChannel.open(UnixDomainSocketAddress.of(control))) {
+      channel.write(ByteBuffer.wrap("status json\n".getBytes(UTF_8)));
+      return new String(Channels.newInputStream(channel).readAllBytes(), UTF_8);
+    }
+  }
+
+  @Override
+  public void requireNegotiated(VirtioOptions options) throws IOException {
+    Matcher matcher = FEATURES.matcher(status());
+    while (matcher.find()) {
+      String features = matcher.group(1);
+      boolean same =
+          features.contains("RING_PACKED") == options.packed()
+              && features.contains("IN_ORDER") == options.inOrder()
+              && features.contains("MRG_RXBUF") == options.mergeable();
+      if (!same) {
+        throw new IOException("vhost-netmap negotiated " + features + ", not " + options);
+      }
+    }
+  }
+
+  private static long number(Pattern pattern, String status) {
+    Matcher matcher = pattern.matcher(status);
+    return matcher.find() ? Long.parseLong(matcher.group(1)) : -1;
+  }
+
+  @Override
+  public void startOwn() throws IOException {
+    String status = status();
+    started = System.nanoTime();
+    frames = number(FRAMES, status);
+    busyNanos = number(BUSY, status);
+  }
+
+  @Override
+  public Own endOwn() throws IOException {
+    String status = status();
+    double nanos = System.nanoTime() - started;
+    long busy = number(BUSY, status) - busyNanos;
+    long moved = number(FRAMES, status) - frames;
+    if (busyNanos < 0 || moved <= 0) {
+      return Own.UNKNOWN;
+    }
+    return new Own(OptionalDouble.of((double) busy / moved), OptionalDouble.of(busy / nanos));
+  }
+
+  @Override
+  public void close() {
+    try {
+      if (child.isAlive()) {
+        child.go();
+      }
+    } catch (IOException gone) {
+      // Ends anyway.
+    }
+    child.terminate();
+  }
+}
