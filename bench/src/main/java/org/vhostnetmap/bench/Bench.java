@@ -10,7 +10,14 @@ import java.util.TreeSet;
 
 /** What {@code scripts/bench} runs: one section after the other, each of them a table. */
 public final class Bench {
-  private static final List<Section> SECTIONS = List.of(new VhostSection(), new NicSection());
+  private static final List<Section> SECTIONS =
+      List.of(
+          new VhostSection(),
+          new NicSection(),
+          new LatencySection(),
+          new ProcessorSection(),
+          new CurveSection(),
+          new PauseSection());
 
   private Bench() {}
 
