@@ -16,6 +16,7 @@ import java.util.stream.Stream;
  * process, which is on processor 1.
  */
 final class RawBackend implements AutoCloseable {
+  private static final String PROGRAM = System.getProperty("program", "scripts/vhost-netmap");
   private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
   private final Child program;
@@ -41,7 +42,7 @@ final class RawBackend implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of("env"));
     String inherited = System.getenv().getOrDefault("VHOST_NETMAP_JAVA_OPTS", "");
     command.add("VHOST_NETMAP_JAVA_OPTS=" + inherited + " " + jvm);
-    command.addAll(List.of("scripts/vhost-netmap", "--control=" + folder.resolve("control")));
+    command.addAll(List.of(PROGRAM, "--control=" + folder.resolve("control")));
     sockets.forEach(socket -> command.add("vhost:" + socket));
     command.addAll(words);
     String more = System.getenv().getOrDefault("BENCH_OPTIONS", "").strip();
@@ -103,8 +104,7 @@ final class RawBackend implements AutoCloseable {
 
   /** What the program's status command prints; ours only. */
   String status() throws IOException {
-    return TestNetwork.run(
-        List.of("scripts/vhost-netmap", "status", "--json", "--control", folder + "/control"));
+    return TestNetwork.run(List.of(PROGRAM, "status", "--json", "--control", folder + "/control"));
   }
 
   /** Processor time of all its threads so far, in nanoseconds. */
