@@ -12,11 +12,8 @@ interface BackEnd extends AutoCloseable {
   /** Fails when something else was negotiated than asked for. */
   void requireNegotiated(VirtioOptions options) throws IOException;
 
-  /** From now on it sends frames of this size to the guest, or takes the guest's. */
-  default void traffic(boolean towardsGuest, int bytes) throws IOException {}
-
-  /** From now on it sends to one guest what the other sends. */
-  default void bounce() throws IOException {}
+  /** Makes or takes frames from now on, if it has to be told. */
+  default void traffic(VhostRow.Kind kind, int bytes) throws IOException {}
 
   /** Begins to note what it does itself. */
   void startOwn() throws IOException;

@@ -35,7 +35,11 @@ final class Child implements AutoCloseable {
   private final BlockingQueue<Integer> out = new LinkedBlockingQueue<>();
 
   /** Processor time used so far, seconds. */
-  record Time(double user, double kernel) {}
+  record Time(double user, double kernel) {
+    double total() {
+      return user + kernel;
+    }
+  }
 
   private Child(Process process) {
     this.process = process;

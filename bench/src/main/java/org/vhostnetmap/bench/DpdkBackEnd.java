@@ -47,13 +47,14 @@ final class DpdkBackEnd implements BackEnd {
   }
 
   @Override
-  public void traffic(boolean towardsGuest, int bytes) throws IOException {
-    testpmd.forward(towardsGuest ? "txonly" : "rxonly", bytes, "start");
-  }
-
-  @Override
-  public void bounce() throws IOException {
-    testpmd.forward("io", 64, "start");
+  public void traffic(VhostRow.Kind kind, int bytes) throws IOException {
+    String mode =
+        switch (kind) {
+          case TX, BRIDGE -> "rxonly";
+          case RX -> "txonly";
+          case GUESTS -> "io";
+        };
+    testpmd.forward(mode, bytes, "start");
   }
 
   @Override

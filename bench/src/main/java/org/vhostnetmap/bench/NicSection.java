@@ -86,6 +86,7 @@ final class NicSection implements Section {
 
   private static void measure(TestNetwork network, Row row, Selection selection, Report report)
       throws IOException {
+    report.progress(row.title());
     try (NicContender ours = contender(network, row, "ours");
         NicContender dpdk = contender(network, row, "dpdk")) {
       for (NicContender side : List.of(ours, dpdk)) {

@@ -9,10 +9,16 @@ import java.util.List;
 final class Report {
   private final PrintStream out;
   private final List<String> below = new ArrayList<>();
+  private final long start = System.nanoTime();
   private int rows;
 
   Report(PrintStream out) {
     this.out = out;
+  }
+
+  /** One line on standard error, with the seconds since the start. */
+  void progress(String text) {
+    System.err.printf("[%3ds] %s%n", (System.nanoTime() - start) / 1_000_000_000, text);
   }
 
   /** A heading. */
@@ -55,7 +61,7 @@ final class Report {
   void failed(String name, Exception why) {
     rows++;
     below.add(name + " failed: " + why.getMessage());
-    System.err.println(name + ": " + why);
+    progress(name + ": " + why);
   }
 
   /** How many rows were judged, and those that fell short. */

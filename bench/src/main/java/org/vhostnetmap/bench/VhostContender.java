@@ -19,9 +19,21 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
   private static final Pattern RECEIVED = Pattern.compile("Rx-pps:\\s*(\\d+)");
   private static final Pattern SENT = Pattern.compile("Tx-pps:\\s*(\\d+)");
 
+  /** What PktgenPort sends from. */
+  private static final String PKTGEN = "02:00:00:00:00:01";
+
+  /** Bursts of 32 frames in each direction: fewer than a ring holds, so that none gets lost. */
+  private static final int BOUNCING = 4;
+
+  private static final boolean DEBUG = Boolean.getBoolean("windows");
+  private static final double UNDISTURBED = 0.75;
+  private static final int RETAKES = 3;
+
   private final BackEnd backEnd;
   private final Testpmd frontEnd;
   private Pattern counted = SENT;
+  private boolean cold = true;
+  private int retaken;
 
   /**
    * Connects a front-end to a back-end that listens, and stops both. Closes both when it fails.
@@ -66,21 +78,26 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     return backEnd;
   }
 
-  /** Has the front-end send frames of this size, or receive. It stays stopped. */
-  void traffic(boolean receives, int bytes) throws IOException {
-    go();
-    frontEnd.forward(receives ? "rxonly" : "txonly", bytes, "start");
-    backEnd.traffic(receives, bytes);
-    counted = receives ? RECEIVED : SENT;
-    stop();
+  /** Whether it never had traffic. */
+  boolean isCold() {
+    return cold;
   }
 
-  /** Bounces the frames between the front-end's two ports, so many bursts of 32 of each. */
-  void bounce(int bytes, int bursts) throws IOException {
+  /** Starts other traffic; both are stopped again. */
+  void traffic(VhostRow.Kind kind, int bytes) throws IOException {
     go();
-    backEnd.bounce();
-    frontEnd.forward("io", bytes, "start tx_first " + bursts);
-    counted = RECEIVED;
+    cold = false;
+    counted = kind == VhostRow.Kind.TX || kind == VhostRow.Kind.BRIDGE ? SENT : RECEIVED;
+    backEnd.traffic(kind, bytes);
+    switch (kind) {
+      case TX -> frontEnd.forward("txonly", bytes, "start");
+      case RX -> frontEnd.forward("rxonly", bytes, "start");
+      case BRIDGE -> {
+        frontEnd.command("set eth-peer 0 " + PKTGEN);
+        frontEnd.forward("txonly", bytes, "start");
+      }
+      case GUESTS -> frontEnd.forward("io", bytes, "start tx_first " + BOUNCING);
+    }
     stop();
   }
 
@@ -96,9 +113,34 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     backEnd.child().stop();
   }
 
-  /** Frames a second. */
+  /** Frames a second, in a window in which both sides had their processors for themselves. */
   @Override
   public Double measure(long millis) throws IOException {
+    for (int i = 0; ; i++) {
+      double nanos = -System.nanoTime();
+      double front = -frontEnd.child().time().total();
+      double back = -backEnd.child().time().total();
+      double rate = count(millis);
+      front += frontEnd.child().time().total();
+      back += backEnd.child().time().total();
+      nanos += System.nanoTime();
+      double share = Math.min(front, back) * 1e9 / nanos;
+      if (DEBUG) {
+        System.err.printf(
+            "%s %.2f M/s, %.2f %.2f of the processors%n",
+            backEnd.getClass().getSimpleName(),
+            rate / 1e6,
+            front * 1e9 / nanos,
+            back * 1e9 / nanos);
+      }
+      if (share > UNDISTURBED || i == RETAKES) {
+        return Math.max(1, rate);
+      }
+      retaken++;
+    }
+  }
+
+  private double count(long millis) throws IOException {
     frontEnd.command("show port stats all");
     Contender.pause(millis);
     Matcher matcher = counted.matcher(frontEnd.command("show port stats all"));
@@ -106,7 +148,12 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     while (matcher.find()) {
       rate += Double.parseDouble(matcher.group(1));
     }
-    return Math.max(1, rate);
+    return rate;
+  }
+
+  /** How many windows were taken again because other work had the processors. */
+  int retaken() {
+    return retaken;
   }
 
   /** What a frame costs the back-end itself, in a window of its own. */
@@ -122,6 +169,11 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
 
   @Override
   public void close() {
+    try {
+      go(); // the front-end asks the back-end for its rings before it ends
+    } catch (IOException gone) {
+      // Ends anyway.
+    }
     frontEnd.close();
     backEnd.close();
   }
