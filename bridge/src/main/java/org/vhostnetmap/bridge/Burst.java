@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.netmap.NetmapRing;
+import org.vhostnetmap.netmap.offload.Pieces;
 import org.vhostnetmap.virtqueue.Chains;
 
 /**
@@ -71,14 +73,13 @@ final class Burst {
 
   /**
    * Of the valid frames: those whose sender left work to be done, a checksum or segmentation, as
-   * {@link #header} and {@link #checksumOffset} tell. The others carry nothing in either.
+   * {@link #header} and {@link #checksumOffset} tell. The others have zeroes in both.
    */
   long offloads;
 
   /**
    * The first eight bytes of the virtio-net header of each frame in {@link #offloads}, read once
-   * from the guest and validated: flags in bits 0 to 7, gso_type 8 to 15, hdr_len 16 to 31,
-   * gso_size 32 to 47, csum_start 48 to 63 (virtio 1.3, 5.1.6).
+   * from the guest and validated, in the form of {@link Offload}.
    */
   final long[] header = new long[FRAMES];
 
@@ -96,11 +97,19 @@ final class Burst {
 
   /** Forgets all frames. */
   void clear() {
+    if (offloads != 0) {
+      forgetOffloads();
+    }
     count = 0;
     valid = 0;
-    offloads = 0;
     lender = null;
     table.clear();
+  }
+
+  private void forgetOffloads() {
+    Arrays.fill(header, 0);
+    Arrays.fill(checksumOffset, 0);
+    offloads = 0;
   }
 
   /** Appends a frame of one segment. */
@@ -208,6 +217,14 @@ final class Burst {
       int part = table.segmentLength[s];
       Memory.copy(table.segmentAddress[s], at, part);
       at += part;
+    }
+  }
+
+  /** Lends a frame's segments as pieces of memory, from its first byte on. */
+  void lend(int i, Pieces pieces) {
+    pieces.clear();
+    for (int s = segment[i]; s < segment[i] + segments[i]; s++) {
+      pieces.add(table.segmentAddress[s], table.segmentLength[s]);
     }
   }
 }

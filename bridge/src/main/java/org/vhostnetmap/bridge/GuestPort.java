@@ -54,6 +54,8 @@ public final class GuestPort extends Port implements DataPlane {
 
   @Override
   public void run(DeviceState state) {
+    int asked = Offload.asked(state.features());
+    int taken = Offload.taken(state.features());
     boolean mergeable = state.features().has(VirtioFeature.VIRTIO_NET_F_MRG_RXBUF);
     List<GuestTransmit> nextTransmits = new ArrayList<>();
     List<GuestReceive> nextReceives = new ArrayList<>();
@@ -65,12 +67,18 @@ public final class GuestPort extends Port implements DataPlane {
                 .orElseGet(
                     () ->
                         new GuestReceive(
-                            vring, state.headerLength(), mergeable, receiveCounters[pair])));
+                            vring,
+                            state.headerLength(),
+                            mergeable,
+                            taken,
+                            receiveCounters[pair])));
       } else {
         nextTransmits.add(
             find(transmits, known -> known.vring() == vring)
                 .orElseGet(
-                    () -> new GuestTransmit(vring, state.headerLength(), transmitCounters[pair])));
+                    () ->
+                        new GuestTransmit(
+                            vring, state.headerLength(), asked, transmitCounters[pair])));
       }
     }
     transmits = List.copyOf(nextTransmits);

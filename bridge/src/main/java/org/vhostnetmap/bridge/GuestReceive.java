@@ -9,13 +9,15 @@ import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
- * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts an empty virtio-net header before
- * each frame and spreads a frame over several buffers when the driver negotiated
- * VIRTIO_NET_F_MRG_RXBUF.
+ * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts a virtio-net header before each frame
+ * and spreads a frame over several buffers when the driver negotiated VIRTIO_NET_F_MRG_RXBUF. A
+ * frame whose sender left work undone goes as it is, with its header, when the driver took that
+ * feature; else the work is done here.
  */
 final class GuestReceive implements Sink {
   private static final int ROUNDS = 16;
   private static final int NO_ROOM = -1;
+  private static final int TOO_SMALL = -2;
 
   private final Vring vring;
   private final Virtqueue queue;
@@ -24,12 +26,21 @@ final class GuestReceive implements Sink {
   private final QueueCounters counters;
   private final Chains chains = new Chains();
   private final FrameScatter scatter;
+  private final int takes;
+  private final SoftwareOffload offload = new SoftwareOffload();
   private boolean kicksRefused;
   private boolean callWanted;
   private boolean faulted;
 
-  GuestReceive(Vring vring, int headerLength, boolean mergeable, QueueCounters counters) {
+  /**
+   * A sink over a receiveq.
+   *
+   * @param takes what the driver takes undone, as {@link Offload} has it
+   */
+  GuestReceive(
+      Vring vring, int headerLength, boolean mergeable, int takes, QueueCounters counters) {
     this.vring = vring;
+    this.takes = takes;
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.mergeable = mergeable;
@@ -54,7 +65,8 @@ final class GuestReceive implements Sink {
         queue.refuseKicks();
         kicksRefused = true;
       }
-      long left = fill(burst, frames);
+      boolean plain = (frames & burst.offloads) == 0;
+      long left = plain ? fill(burst, frames) : fillMixed(burst, frames);
       callWanted |= queue.publish();
       return left;
     } catch (GuestFault fault) {
@@ -69,6 +81,21 @@ final class GuestReceive implements Sink {
     counters.drop(DropReason.NOT_READY, Long.bitCount(frames));
     burst.taken |= frames;
     return 0;
+  }
+
+  /** Runs of frames that go as they are, and between them those that are work for us. */
+  private long fillMixed(Burst burst, long frames) throws GuestFault {
+    long ours = Offload.beyond(burst, frames, takes);
+    long left = frames;
+    while (left != 0) {
+      long front = Offload.front(left, ours);
+      long rest = (front & ours) == 0 ? fill(burst, front) : soften(burst, front);
+      left = left & ~front | rest;
+      if (rest != 0) {
+        break;
+      }
+    }
+    return left;
   }
 
   /**
@@ -120,13 +147,13 @@ final class GuestReceive implements Sink {
   /** One segment to one segment. Header and data are written together: they share a cache line. */
   private int write(Burst burst, int i, int chain) {
     long to = chains.segmentAddress[chains.firstSegment[chain]];
-    // All fields zero but num_buffers, which is 1 without mergeable buffers too (virtio 1.3,
-    // 5.1.6.4.1).
-    Memory.putLong(to, 0);
+    // All fields are zero where the sender asks for nothing, but num_buffers, which is 1 without
+    // mergeable buffers too (virtio 1.3, 5.1.6.4.1).
+    Memory.putLong(to, Offload.wire(burst.header[i]));
     if (headerLength == NetHeader.LENGTH) {
-      Memory.putInt(to + NetHeader.CSUM_OFFSET, 1 << 16);
+      Memory.putInt(to + NetHeader.CSUM_OFFSET, 1 << 16 | burst.checksumOffset[i]);
     } else {
-      Memory.putShort(to + NetHeader.CSUM_OFFSET, 0);
+      Memory.putShort(to + NetHeader.CSUM_OFFSET, burst.checksumOffset[i]);
     }
     int length = burst.length[i];
     Memory.copy(burst.address[i], to + headerLength, length);
@@ -140,32 +167,78 @@ final class GuestReceive implements Sink {
    * @return chains used; 0 when the frame was dropped; NO_ROOM when it has to wait for more
    */
   private int writeSlowly(Burst burst, int i, int chain) throws GuestFault {
-    long needed = (long) headerLength + burst.length[i];
-    long room = 0;
-    int used = 0;
-    while (room < needed) {
-      if (used > 0 && !mergeable) {
-        return tooSmall(burst, i);
-      }
-      if (chain + used == chains.count() && queue.peek(chains, 1) == 0) {
-        return noRoom(burst, i, chain);
-      }
-      room += chains.length[chain + used];
-      used++;
+    int used = chainsFor(chain, (long) headerLength + burst.length[i]);
+    if (used <= 0) {
+      return unfit(burst, i, chain, used);
     }
     scatter.write(burst, i, chains, chain, used);
     return used;
   }
 
+  /** How many chains from one on hold so many bytes; or NO_ROOM, or TOO_SMALL. */
+  private int chainsFor(int chain, long needed) throws GuestFault {
+    long room = 0;
+    int used = 0;
+    while (room < needed) {
+      if (used > 0 && !mergeable) {
+        return TOO_SMALL;
+      }
+      if (chain + used == chains.count() && queue.peek(chains, 1) == 0) {
+        return NO_ROOM;
+      }
+      room += chains.length[chain + used];
+      used++;
+    }
+    return used;
+  }
+
   /** When even an empty table of chains does not hold the frame, it never will. */
-  private int noRoom(Burst burst, int i, int chain) {
+  private int unfit(Burst burst, int i, int chain, int why) {
     boolean never = chain == 0 && chains.count() == Math.min(queue.size(), Chains.CHAINS);
-    return never ? tooSmall(burst, i) : NO_ROOM;
+    return never || why == TOO_SMALL ? refuse(burst, i, DropReason.BUFFER_TOO_SMALL) : NO_ROOM;
+  }
+
+  /**
+   * Does for the driver what it does not take: completes the checksum, or cuts the frame. All that
+   * comes out finds room, or nothing is written.
+   *
+   * @param frame a mask of one frame
+   * @return the same when it has to wait for room, else 0
+   */
+  private long soften(Burst burst, long frame) throws GuestFault {
+    int i = Long.numberOfTrailingZeros(frame);
+    DropReason wrong = offload.begin(burst, i, Burst.LONGEST_FRAME);
+    if (wrong != null) {
+      return refuse(burst, i, wrong);
+    }
+    chains.clear();
+    int pieces = offload.frames();
+    int used = 0;
+    for (int piece = 1; piece <= pieces; piece++) {
+      int length = piece == pieces ? offload.last() : offload.longest();
+      int more = chainsFor(used, (long) headerLength + length);
+      if (more <= 0) {
+        return unfit(burst, i, 0, more) == NO_ROOM ? frame : 0;
+      }
+      used += more;
+    }
+    for (int chain = 0; chain < used; ) {
+      int length = offload.nextLength();
+      int count = chainsFor(chain, (long) headerLength + length); // the same as before
+      offload.next(scatter.open(chains, chain, count, length, 0, 0));
+      chain += count;
+    }
+    queue.complete(chains, used);
+    counters.frames++;
+    counters.bytes += burst.length[i];
+    counters.segments += offload.isCut() ? pieces : 0;
+    burst.taken |= frame;
+    return 0;
   }
 
   /** Told at once: if a page vanishes later in this round, the frame must not be dropped twice. */
-  private int tooSmall(Burst burst, int i) {
-    counters.drop(DropReason.BUFFER_TOO_SMALL, 1);
+  private int refuse(Burst burst, int i, DropReason why) {
+    counters.drop(why, 1);
     burst.taken |= 1L << i;
     return 0;
   }

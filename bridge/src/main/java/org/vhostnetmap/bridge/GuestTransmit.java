@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import org.vhostnetmap.linux.Memory;
+import org.vhostnetmap.vhost.NetHeader;
 import org.vhostnetmap.vhost.Vring;
 import org.vhostnetmap.virtqueue.Chains;
 import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.Virtqueue;
 
-/** A guest's transmitq as a source: virtio 1.3, 5.1.6.2. Strips the virtio-net header. */
+/**
+ * A guest's transmitq as a source: virtio 1.3, 5.1.6.2. Strips the virtio-net header; what it asks
+ * for goes into the burst.
+ */
 final class GuestTransmit implements Source {
   /** How long a ring without a kick fd may be left alone: it has to be polled. */
   private static final long POLLED_RING_REST_NANOS = 100_000;
@@ -15,10 +20,19 @@ final class GuestTransmit implements Source {
   private final Virtqueue queue;
   private final int headerLength;
   private final QueueCounters counters;
+  private final OffloadCapture capture;
+  private final long asks; // bits of a header's first eight bytes that ask for something
   private boolean faulted;
 
-  GuestTransmit(Vring vring, int headerLength, QueueCounters counters) {
+  /**
+   * A source over a transmitq.
+   *
+   * @param asked what the driver may leave to us, as {@link Offload} has it
+   */
+  GuestTransmit(Vring vring, int headerLength, int asked, QueueCounters counters) {
     this.vring = vring;
+    this.capture = new OffloadCapture(asked);
+    this.asks = capture.looksAt();
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.counters = counters;
@@ -54,9 +68,15 @@ final class GuestTransmit implements Source {
           && chains.segmentLength[first] > headerLength
           && frame >= Burst.SHORTEST_FRAME
           && frame <= Burst.LONGEST_FRAME) {
-        chains.segmentAddress[first] += headerLength;
+        long header = chains.segmentAddress[first];
+        long fields = Memory.getLong(header); // read once: the guest may change them meanwhile
+        chains.segmentAddress[first] = header + headerLength;
         chains.segmentLength[first] -= headerLength;
         burst.set(i, first, segments, (int) frame);
+        if ((fields & asks) != 0) {
+          int checksumOffset = Memory.getUnsignedShort(header + NetHeader.CSUM_OFFSET);
+          capture.take(burst, i, fields, checksumOffset);
+        }
       } else {
         stripSlowly(burst, i, first, frame);
       }
@@ -73,12 +93,18 @@ final class GuestTransmit implements Source {
     Chains chains = burst.table;
     int first = firstSegment;
     int left = headerLength;
+    burst.set(i, first, chains.segments(i), (int) frame); // as if the header were of the frame
+    long fields = burst.gather(i, 0, Long.BYTES);
+    int checksumOffset = (int) burst.gather(i, NetHeader.CSUM_OFFSET, Short.BYTES);
     while (left >= chains.segmentLength[first]) {
       left -= chains.segmentLength[first++];
     }
     chains.segmentAddress[first] += left;
     chains.segmentLength[first] -= left;
     burst.set(i, first, chains.firstSegment[i + 1] - first, (int) frame);
+    if ((fields & asks) != 0) {
+      capture.take(burst, i, fields, checksumOffset);
+    }
   }
 
   private void fail(GuestFault fault) {

@@ -4,11 +4,12 @@ package org.vhostnetmap.bridge;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
+import org.vhostnetmap.netmap.offload.Pieces;
 
 /**
  * A netmap transmit ring as a sink: copies each frame into as many slots as it takes. A frame that
  * lies in a slot of the same memory, and is nobody else's any more, moves by exchanging the two
- * slots' buffers.
+ * slots' buffers. What a frame's sender left undone is done on the way into the slots.
  */
 final class NetmapSink implements Sink {
   private final NetmapRing ring;
@@ -16,6 +17,8 @@ final class NetmapSink implements Sink {
   private final QueueCounters counters;
   private final int longest; // slots of a frame
   private final FrameCursor cursor = new FrameCursor();
+  private final SoftwareOffload offload = new SoftwareOffload();
+  private final Pieces place = new Pieces(64);
   private boolean dirty;
 
   NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters) {
@@ -41,7 +44,23 @@ final class NetmapSink implements Sink {
       sync.sync();
       space = ring.space();
     }
-    return fill(burst, frames, space);
+    boolean plain = (frames & burst.offloads) == 0;
+    return plain ? fill(burst, frames, space) : fillMixed(burst, frames);
+  }
+
+  /** Runs of frames that ask for nothing, and between them those that are work for us. */
+  private long fillMixed(Burst burst, long frames) {
+    long left = frames;
+    while (left != 0) {
+      long front = Offload.front(left, burst.offloads);
+      boolean plain = (front & burst.offloads) == 0;
+      long rest = plain ? fill(burst, front, ring.space()) : soften(burst, front);
+      left = left & ~front | rest;
+      if (rest != 0) {
+        break;
+      }
+    }
+    return left;
   }
 
   private long fill(Burst burst, long frames, int space) {
@@ -129,6 +148,80 @@ final class NetmapSink implements Sink {
       ring.set(slot, part, left > 0 ? NetmapAbi.NS_MOREFRAG : 0);
     }
     return true;
+  }
+
+  /**
+   * Completes the checksum of a frame, or cuts it, into slots. All that comes out finds room, or
+   * nothing is written.
+   *
+   * @param frame a mask of one frame
+   * @return the same when it has to wait for room, else 0
+   */
+  private long soften(Burst burst, long frame) {
+    int i = Long.numberOfTrailingZeros(frame);
+    long most = Math.min((long) longest * ring.bufferBytes(), Burst.LONGEST_FRAME);
+    DropReason wrong = offload.begin(burst, i, (int) most);
+    if (wrong != null) {
+      return refuse(burst, i, wrong);
+    }
+    int pieces = offload.frames();
+    long needed = (pieces - 1L) * slotsFor(offload.longest()) + slotsFor(offload.last());
+    if (needed > ring.slots() - 1) {
+      return refuse(burst, i, DropReason.TOO_LONG);
+    }
+    if (needed > ring.space()) {
+      sync.sync(); // in a small ring the half that offer is content with may be too little
+      if (needed > ring.space()) {
+        return frame;
+      }
+    }
+    int slot = ring.head();
+    for (int piece = 0; piece < pieces; piece++) {
+      int length = offload.nextLength();
+      int slots = slotsFor(length);
+      if (!gather(slot, slots, length)) {
+        return refuse(burst, i, DropReason.HOST_REFUSED);
+      }
+      offload.next(place);
+      slot = ring.after(slot, slots);
+    }
+    ring.advanceTo(slot);
+    dirty = true;
+    counters.frames++;
+    counters.bytes += burst.length[i];
+    counters.segments += offload.isCut() ? pieces : 0;
+    burst.taken |= frame;
+    return 0;
+  }
+
+  private int slotsFor(int length) {
+    int bufferBytes = ring.bufferBytes();
+    return length <= bufferBytes ? 1 : (length + bufferBytes - 1) / bufferBytes;
+  }
+
+  /** Makes the buffers of so many slots the place of a frame; false when one names no buffer. */
+  private boolean gather(int firstSlot, int slots, int length) {
+    place.clear();
+    int slot = firstSlot;
+    int left = length;
+    for (int n = 1; n <= slots; n++) {
+      int part = Math.min(left, ring.bufferBytes());
+      long buffer = ring.buffer(slot);
+      if (buffer == 0) {
+        return false;
+      }
+      place.add(buffer, part);
+      ring.set(slot, part, n < slots ? NetmapAbi.NS_MOREFRAG : 0);
+      left -= part;
+      slot = ring.after(slot, 1);
+    }
+    return true;
+  }
+
+  private long refuse(Burst burst, int i, DropReason why) {
+    counters.drop(why, 1);
+    burst.taken |= 1L << i;
+    return 0;
   }
 
   /**

@@ -27,6 +27,12 @@ public final class QueueCounters {
   /** Of the delivered frames, those that moved with their buffer instead of being copied. */
   long moved;
 
+  /** Frames that the sink made when it cut some that asked for it; those count as one each. */
+  long segments;
+
+  /** Frames of the source that the sink put together with others; they count one by one. */
+  long coalesced;
+
   /** Times the other side was notified. */
   long notifications;
 
@@ -75,6 +81,6 @@ public final class QueueCounters {
         byReason.put(reason, drops[reason.ordinal()]);
       }
     }
-    return new QueueStatus(queue, source, frames, bytes, notifications, moved, byReason);
+    return new QueueStatus(queue, source, frames, bytes, notifications, moved, segments, coalesced, byReason);
   }
 }

@@ -70,6 +70,8 @@ final class StatusJson {
     json.name("bytes").value(queue.bytes());
     json.name("notifications").value(queue.notifications());
     json.name("moved").value(queue.moved());
+    json.name("segments").value(queue.segments());
+    json.name("coalesced").value(queue.coalesced());
     json.name("drops").object();
     for (DropReason reason : DropReason.values()) {
       Long count = queue.drops().get(reason);

@@ -79,6 +79,12 @@ final class StatusText {
     if (queue.moved() > 0) {
       words.add(queue.moved() + " not copied");
     }
+    if (queue.segments() > 0) {
+      words.add(count(queue.segments(), "segment") + " made");
+    }
+    if (queue.coalesced() > 0) {
+      words.add(queue.coalesced() + " coalesced");
+    }
     return words;
   }
 

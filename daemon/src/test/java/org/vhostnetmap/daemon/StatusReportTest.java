@@ -92,9 +92,9 @@ class StatusReportTest {
                       1,
                       List.of(
                           new QueueStatus(
-                              "rx0", false, 0, 0, 3, 0, Map.of(DropReason.NO_BUFFERS, 4L)),
+                              "rx0", false, 0, 0, 3, 0, 45, 9, Map.of(DropReason.NO_BUFFERS, 4L)),
                           new QueueStatus(
-                              "tx0", true, 12, 1_200, 0, 0, Map.of(DropReason.TOO_SHORT, 1L))),
+                              "tx0", true, 12, 1_200, 0, 0, 0, 0, Map.of(DropReason.TOO_SHORT, 1L))),
                       Optional.of(VHOST),
                       Optional.empty()),
                   new PortStatus(
@@ -102,7 +102,7 @@ class StatusReportTest {
                       "null",
                       "forgets every frame",
                       0,
-                      List.of(new QueueStatus("out", false, 8, 800, 0, 0, Map.of())),
+                      List.of(new QueueStatus("out", false, 8, 800, 0, 0, 0, 0, Map.of())),
                       Optional.empty(),
                       Optional.empty()),
                   new PortStatus(
@@ -110,7 +110,7 @@ class StatusReportTest {
                       "netmap",
                       "2 ring pairs of a netmap",
                       0,
-                      List.of(new QueueStatus("out0", false, 0, 0, 0, 7, Map.of())),
+                      List.of(new QueueStatus("out0", false, 0, 0, 0, 7, 0, 0, Map.of())),
                       Optional.empty(),
                       Optional.of(NETMAP))),
               List.of(
@@ -162,6 +162,10 @@ class StatusReportTest {
             3L,
             "moved",
             0L,
+            "segments",
+            45L,
+            "coalesced",
+            9L,
             "drops",
             Map.of("no_buffers", 4L)),
         StrictJson.objects(ports.getFirst(), "queues").getFirst());
@@ -231,6 +235,7 @@ class StatusReportTest {
             "memory 1  1024 slots  MTU 1500",
             "9 dropped by netmap: ring full",
             "7 not copied",
+            "45 segments made  9 coalesced",
             "last trouble  the interface eth0 is gone",
             "5 addresses moved",
             "received 12 + flooded copies 1 = delivered 8 + dropped 5, unexplained 0")) {

@@ -34,6 +34,16 @@ public final class InternetChecksum {
     return fold(sum);
   }
 
+  /** As {@link #sum(long, int)}, over an array from {@code from} on: meant for headers. */
+  static int sum(byte[] bytes, int from, int length) {
+    int sum = 0;
+    int even = length & ~1;
+    for (int at = from; at < from + even; at += Short.BYTES) {
+      sum += (bytes[at] & 0xff) | (bytes[at + 1] & 0xff) << 8;
+    }
+    return fold(even == length ? sum : sum + (bytes[from + even] & 0xff));
+  }
+
   /** Brings a sum of 16 or 32-bit words, taken as a number of 64 bits, to 16 bits. */
   public static int fold(long sum) {
     long folded = (sum & 0xffffffffL) + (sum >>> 32);
@@ -82,7 +92,11 @@ public final class InternetChecksum {
    * @param length bytes of the transport header and its data
    */
   public static int pseudoHeader(long addresses, int addressBytes, int protocol, int length) {
-    int sum = add(sum(addresses, addressBytes), word(protocol));
-    return add(add(sum, word(length)), word(length >>> 16));
+    return pseudoHeader(sum(addresses, addressBytes), protocol, length);
+  }
+
+  /** As above, of addresses that are summed up already. */
+  static int pseudoHeader(int addressSum, int protocol, int length) {
+    return add(add(addressSum, word(protocol)), add(word(length), word(length >>> 16)));
   }
 }

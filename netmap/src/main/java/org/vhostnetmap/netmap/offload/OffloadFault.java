@@ -11,6 +11,8 @@ public enum OffloadFault {
   GSO_TYPE("gso_type is unknown"),
   /** gso_size is 0, or the headers alone fill a segment. */
   GSO_SIZE("gso_size leaves no room for data"),
+  /** A datagram of gso_size bytes, which may not be cut, is longer than the link takes. */
+  DATAGRAM_SIZE("gso_size makes datagrams longer than the link takes"),
   /** Ethernet, IP and transport headers are cut short, contradict gso_type, or can't be split. */
   GSO_HEADERS("the headers are not those of a packet that can be segmented");
 

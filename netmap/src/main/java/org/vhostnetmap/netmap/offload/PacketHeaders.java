@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Where the headers of a TCP or UDP packet end, found in a private copy of its first bytes: nobody
  * can change them between the look and the use. Reusable; one thread.
  */
-final class PacketHeaders {
+public final class PacketHeaders {
   /** More headers than this before the data, and we do not segment. */
   static final int LIMIT = 256;
 
@@ -42,8 +42,38 @@ final class PacketHeaders {
   /** Bytes of all headers: place of the first byte of data. */
   int length;
 
-  /** Reads the headers of the frame at the cursor, which moves; null when they can be segmented. */
-  @Nullable OffloadFault read(Pieces frame, int frameBytes, VnetHeader wanted) {
+  /** Has read nothing yet. */
+  public PacketHeaders() {}
+
+  /** Whether the packet is IPv4, else IPv6. */
+  public boolean isIpv4() {
+    return ipv4;
+  }
+
+  /** Place of the TCP or UDP header in the frame. */
+  public int transport() {
+    return transport;
+  }
+
+  /** Place of the checksum in the TCP or UDP header. */
+  public int checksumOffset() {
+    return tcp ? 16 : 6;
+  }
+
+  /** Bytes of all headers: place of the first byte of data. */
+  public int length() {
+    return length;
+  }
+
+  /**
+   * Reads the headers of a frame that is to be segmented.
+   *
+   * @param frame its cursor at the Ethernet header; it moves
+   * @param frameBytes bytes from there to its end
+   * @param wanted its virtio-net header
+   * @return what is wrong with it, or null
+   */
+  public @Nullable OffloadFault read(Pieces frame, int frameBytes, VnetHeader wanted) {
     valid = Math.min(frameBytes, LIMIT);
     frame.copy(bytes, valid);
     tcp = wanted.tcp();
@@ -53,7 +83,7 @@ final class PacketHeaders {
           case 0x86dd -> wanted.allowsIpv6() && ipv6();
           default -> false;
         };
-    return found && transport() ? null : OffloadFault.GSO_HEADERS;
+    return found && hasTransport() ? null : OffloadFault.GSO_HEADERS;
   }
 
   /** Skips VLAN tags; -1 when the frame ends first. */
@@ -106,7 +136,7 @@ final class PacketHeaders {
     return true;
   }
 
-  private boolean transport() {
+  private boolean hasTransport() {
     if (transport + (tcp ? TCP_BYTES : UDP_BYTES) > valid) {
       return false;
     }

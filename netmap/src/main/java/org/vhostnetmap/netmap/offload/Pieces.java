@@ -93,6 +93,28 @@ public final class Pieces {
     }
   }
 
+  /** Copies the next {@code length} bytes to where another frame's cursor is; both have as many. */
+  public void copy(Pieces to, int length) {
+    int left = length;
+    while (left > 0) {
+      int part = Math.min(left, to.lengths[to.piece] - to.offset);
+      copy(to.addresses[to.piece] + to.offset, part);
+      to.moveOn(part);
+      left -= part;
+    }
+  }
+
+  /** Stores the first {@code length} bytes of an array at the cursor; there is room. */
+  void put(byte[] from, int length) {
+    int done = 0;
+    while (done < length) {
+      int part = Math.min(length - done, lengths[piece] - offset);
+      Memory.copyFromArray(from, done, addresses[piece] + offset, part);
+      done += part;
+      moveOn(part);
+    }
+  }
+
   /** Moves the cursor over the next {@code length} bytes, which there are. */
   public void skip(int length) {
     int left = length;

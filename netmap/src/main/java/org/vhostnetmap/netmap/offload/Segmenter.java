@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.offload;
 
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Memory;
 
@@ -20,7 +21,10 @@ public final class Segmenter {
   private static final int TCP_PSH = 0x08;
   private static final int TCP_CWR = 0x80;
 
+  private static final int IPV6_BYTES = 40;
+
   private final PacketHeaders headers = new PacketHeaders();
+  private final byte[] made = new byte[PacketHeaders.LIMIT];
 
   private @Nullable Pieces frame;
   private int dataBytes;
@@ -53,6 +57,9 @@ public final class Segmenter {
     if (perSegment <= 0 || dataBytes == 0) {
       return OffloadFault.GSO_SIZE;
     }
+    if (wanted.keepsDatagrams() && perSegment < Math.min(wanted.gsoSize(), dataBytes)) {
+      return OffloadFault.DATAGRAM_SIZE;
+    }
     segments = (dataBytes + perSegment - 1) / perSegment;
     packet.rewindTo(headers.length, frameBytes);
     frame = packet;
@@ -69,57 +76,91 @@ public final class Segmenter {
     return headers.length + Math.min(perSegment, dataBytes);
   }
 
+  /** Bytes of the frame that comes out last. */
+  public int last() {
+    return headers.length + dataBytes - (segments - 1) * perSegment;
+  }
+
+  /** Bytes of the next frame. */
+  public int nextLength() {
+    return headers.length + nextData();
+  }
+
+  private int nextData() {
+    return Math.min(perSegment, dataBytes - index * perSegment);
+  }
+
   /**
    * Writes the next frame.
    *
-   * @param to where; room for {@link #longest} bytes
+   * @param to where; room for {@link #nextLength} bytes
    * @return its bytes
    */
   public int next(long to) {
-    int before = index * perSegment;
-    int data = Math.min(perSegment, dataBytes - before);
-    boolean last = before + data == dataBytes;
-    Memory.copyFromArray(headers.bytes, 0, to, headers.length);
-    java.util.Objects.requireNonNull(frame).copy(to + headers.length, data);
-    int packetBytes = headers.length - headers.transport + data;
-    if (headers.ipv4) {
-      writeIpv4(to, packetBytes);
-    } else {
-      int payload = packetBytes + headers.transport - headers.ip - 40;
-      putWord(to + headers.ip + 4, payload);
-    }
-    if (headers.tcp) {
-      writeTcp(to, before, last);
-    } else {
-      putWord(to + headers.transport + 4, packetBytes);
-    }
-    writeChecksum(to, packetBytes);
-    index++;
+    int data = nextData();
+    long dataAt = to + headers.length;
+    Objects.requireNonNull(frame).copy(dataAt, data);
+    makeHeaders(data, InternetChecksum.sum(dataAt, data));
+    Memory.copyFromArray(made, 0, to, headers.length);
     return headers.length + data;
+  }
+
+  /**
+   * Writes the next frame over pieces of memory.
+   *
+   * @param to where; {@link #nextLength} bytes altogether
+   */
+  public void next(Pieces to) {
+    int data = nextData();
+    to.rewind();
+    to.skip(headers.length);
+    Objects.requireNonNull(frame).copy(to, data);
+    makeHeaders(data, to.sum(headers.length));
+    to.rewind();
+    to.put(made, headers.length);
   }
 
   /** Leaves the next frame out. */
   public void skip() {
-    int data = Math.min(perSegment, dataBytes - index * perSegment);
-    java.util.Objects.requireNonNull(frame).skip(data);
+    Objects.requireNonNull(frame).skip(nextData());
     index++;
   }
 
-  private void writeIpv4(long to, int packetBytes) {
-    long ip = to + headers.ip;
-    int headerBytes = headers.transport - headers.ip;
-    putWord(ip + 2, headerBytes + packetBytes);
-    putWord(ip + 4, headers.word(headers.ip + 4) + index);
-    putWord(ip + 10, 0);
-    int sum = InternetChecksum.sum(ip, headerBytes);
-    Memory.putShort(ip + 10, InternetChecksum.complement(sum));
+  /** The headers of the next frame, whose data has that sum; goes on to the one after it. */
+  private void makeHeaders(int data, int dataSum) {
+    System.arraycopy(headers.bytes, 0, made, 0, headers.length);
+    int packetBytes = headers.length - headers.transport + data;
+    if (headers.ipv4) {
+      makeIpv4(packetBytes);
+    } else {
+      int payload = packetBytes + headers.transport - headers.ip - IPV6_BYTES;
+      putWord(headers.ip + 4, payload);
+    }
+    if (headers.tcp) {
+      makeTcp(index * perSegment, index == segments - 1);
+    } else {
+      putWord(headers.transport + 4, packetBytes);
+    }
+    makeChecksum(packetBytes, dataSum);
+    index++;
   }
 
-  private void writeTcp(long to, int before, boolean last) {
-    long tcp = to + headers.transport;
-    Memory.putInt(
-        tcp + 4, Integer.reverseBytes(headers.doubleWord(headers.transport + 4) + before));
-    int flags = headers.bytes[headers.transport + 13] & 0xff;
+  private void makeIpv4(int packetBytes) {
+    int ip = headers.ip;
+    int headerBytes = headers.transport - ip;
+    putWord(ip + 2, headerBytes + packetBytes);
+    putWord(ip + 4, headers.word(ip + 4) + index);
+    putWord(ip + 10, 0);
+    int sum = InternetChecksum.sum(made, ip, headerBytes);
+    putWord(ip + 10, InternetChecksum.swapped(InternetChecksum.complement(sum)));
+  }
+
+  private void makeTcp(int before, boolean last) {
+    int tcp = headers.transport;
+    int sequence = headers.doubleWord(tcp + 4) + before;
+    putWord(tcp + 4, sequence >>> 16);
+    putWord(tcp + 6, sequence);
+    int flags = made[tcp + 13];
     if (!last) {
       flags &= ~(TCP_FIN | TCP_PSH);
     }
@@ -127,23 +168,27 @@ public final class Segmenter {
       // RFC 3168, 6.1.2: the reduction of the window is told once.
       flags &= ~TCP_CWR;
     }
-    Memory.putByte(tcp + 13, flags);
+    made[tcp + 13] = (byte) flags;
   }
 
-  private void writeChecksum(long to, int packetBytes) {
-    long transport = to + headers.transport;
-    long field = transport + (headers.tcp ? 16 : 6);
-    Memory.putShort(field, 0);
+  private void makeChecksum(int packetBytes, int dataSum) {
+    int transport = headers.transport;
+    int field = transport + (headers.tcp ? 16 : 6);
+    putWord(field, 0);
     // Source and destination stand side by side in both headers.
-    long addresses = to + headers.ip + (headers.ipv4 ? 12 : 8);
-    int pseudo =
-        InternetChecksum.pseudoHeader(
-            addresses, headers.ipv4 ? 8 : 32, headers.protocol(), packetBytes);
-    int sum = InternetChecksum.add(pseudo, InternetChecksum.sum(transport, packetBytes));
-    Memory.putShort(field, InternetChecksum.forTransport(sum));
+    int addresses = headers.ip + (headers.ipv4 ? 12 : 8);
+    int addressSum = InternetChecksum.sum(made, addresses, headers.ipv4 ? 8 : 32);
+    int sum = InternetChecksum.pseudoHeader(addressSum, headers.protocol(), packetBytes);
+    sum =
+        InternetChecksum.add(
+            sum, InternetChecksum.sum(made, transport, headers.length - transport));
+    sum = InternetChecksum.add(sum, dataSum); // TCP and UDP headers have an even length
+    putWord(field, InternetChecksum.swapped(InternetChecksum.forTransport(sum)));
   }
 
-  private static void putWord(long at, int value) {
-    Memory.putShort(at, InternetChecksum.word(value));
+  /** 16 bits, most significant byte first. */
+  private void putWord(int at, int value) {
+    made[at] = (byte) (value >>> 8);
+    made[at + 1] = (byte) value;
   }
 }

@@ -91,6 +91,11 @@ public final class VnetHeader {
     return type == GSO_TCPV4 || type == GSO_TCPV6;
   }
 
+  /** Whether gso_size is where datagrams end, and not only a wish. */
+  boolean keepsDatagrams() {
+    return gsoType == GSO_UDP_L4;
+  }
+
   /** Whether gso_type allows IPv4. */
   boolean allowsIpv4() {
     return (gsoType & ~GSO_ECN) != GSO_TCPV6;

@@ -76,6 +76,10 @@ public enum VirtioFeature implements Feature {
   VIRTIO_F_NOTIFICATION_DATA(38),
   /** 2.6.1: the driver resets one queue. */
   VIRTIO_F_RING_RESET(40),
+  /** 5.1.3: the driver takes USO of IPv4. */
+  VIRTIO_NET_F_GUEST_USO4(54),
+  /** 5.1.3: the driver takes USO of IPv6. */
+  VIRTIO_NET_F_GUEST_USO6(55),
   /** 5.1.3: the device takes USO. */
   VIRTIO_NET_F_HOST_USO(56),
   /** 5.1.3: received packets carry a hash. */
