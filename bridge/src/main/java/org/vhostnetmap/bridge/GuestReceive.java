@@ -90,7 +90,7 @@ final class GuestReceive implements Sink {
     while (left != 0) {
       long front = Offload.front(left, ours);
       long rest = (front & ours) == 0 ? fill(burst, front) : soften(burst, front);
-      left = left & ~front | rest;
+      left = (left & ~front) | rest;
       if (rest != 0) {
         break;
       }

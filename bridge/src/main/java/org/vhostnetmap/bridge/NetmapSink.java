@@ -55,7 +55,7 @@ final class NetmapSink implements Sink {
       long front = Offload.front(left, burst.offloads);
       boolean plain = (front & burst.offloads) == 0;
       long rest = plain ? fill(burst, front, ring.space()) : soften(burst, front);
-      left = left & ~front | rest;
+      left = (left & ~front) | rest;
       if (rest != 0) {
         break;
       }

@@ -40,8 +40,17 @@ final class Lan implements AutoCloseable {
   }
 
   Guest guest(int queuePairs, int ringSize) throws Exception {
-    Guest guest =
-        new Guest("guest" + guests.size(), loop, bridge, Offer.net(queuePairs, false), ringSize);
+    return guest(Offer.net(queuePairs, false), ringSize);
+  }
+
+  /** A guest whose driver leaves everything to the device that it may, and takes everything. */
+  Guest offloading() throws Exception {
+    Guest guest = guest(Offer.net(1, false).withOffloads(), 256);
+    return guest.takingAlso(Guest.LEAVES | Guest.TAKES);
+  }
+
+  Guest guest(Offer offer, int ringSize) throws Exception {
+    Guest guest = new Guest("guest" + guests.size(), loop, bridge, offer, ringSize);
     guests.add(guest);
     bridge.add(guest.port);
     return guest;

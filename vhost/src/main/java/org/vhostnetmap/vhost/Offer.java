@@ -87,6 +87,25 @@ public record Offer(
     return new Offer(features, protocol, queuePairs, MEMORY_SLOTS);
   }
 
+  /**
+   * This offer with checksum and segmentation offloads both ways. UFO is not among them: it would
+   * have us cut datagrams into IP fragments, and Linux has given it up.
+   */
+  public Offer withOffloads() {
+    return with(
+        VIRTIO_NET_F_CSUM,
+        VIRTIO_NET_F_GUEST_CSUM,
+        VIRTIO_NET_F_HOST_TSO4,
+        VIRTIO_NET_F_HOST_TSO6,
+        VIRTIO_NET_F_HOST_ECN,
+        VIRTIO_NET_F_HOST_USO,
+        VIRTIO_NET_F_GUEST_TSO4,
+        VIRTIO_NET_F_GUEST_TSO6,
+        VIRTIO_NET_F_GUEST_ECN,
+        VIRTIO_NET_F_GUEST_USO4,
+        VIRTIO_NET_F_GUEST_USO6);
+  }
+
   /** This offer and {@code more} virtio features. */
   public Offer with(VirtioFeature... more) {
     return new Offer(features.with(more), protocolFeatures, queuePairs, maxMemorySlots);

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.bridge;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.vhostnetmap.bridge.Frames.mac;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What a guest leaves undone (virtio 1.3, 5.1.6.2) is done before it leaves by another port. */
+final class OffloadTest {
+  private static final long TO = mac(2);
+  private static final long FROM = mac(1);
+
+  static Stream<Packet> packets() {
+    return Packet.kinds(8000).stream();
+  }
+
+  private static List<byte[]> awaitSent(RingPort port, int count) {
+    List<byte[]> got = new ArrayList<>();
+    Lan.await(
+        count + " frames",
+        () -> {
+          got.addAll(port.take());
+          return got.size() >= count;
+        });
+    return got;
+  }
+
+  private static List<Guest.Received> awaitReceived(Guest guest, int count, int bufferLength) {
+    List<Guest.Received> got = new ArrayList<>();
+    Lan.await(
+        count + " frames",
+        () -> {
+          got.addAll(guest.receiveWithHeaders(0, bufferLength));
+          return got.size() >= count;
+        });
+    return got;
+  }
+
+  private static int segments(Packet packet, int gsoSize) {
+    return (packet.data().length + gsoSize - 1) / gsoSize;
+  }
+
+  @Nested
+  final class IntoARing {
+    @ParameterizedTest
+    @MethodSource("org.vhostnetmap.bridge.OffloadTest#packets")
+    void segmentsAreThePacketHoweverSmallTheBuffers(Packet packet) throws Exception {
+      for (int bufferBytes : new int[] {100, 256, 2048}) {
+        try (Lan lan = new Lan()) {
+          Guest guest = lan.offloading();
+          RingPort port = new RingPort("ring", 512, bufferBytes, 511);
+          lan.add(port).start();
+          guest.up();
+          for (int gsoSize : new int[] {1448, 333, 7999, 8000, 8001}) {
+            guest.sendWith(packet.segmentHeader(12, gsoSize), packet.frame(TO, FROM));
+            packet.verifySegments(awaitSent(port, segments(packet, gsoSize)), gsoSize);
+          }
+          QueueStatus out = lan.queue("ring", "out");
+          assertEquals(5, out.frames());
+          assertEquals(6 + 25 + 2 + 1 + 1, out.segments());
+          assertEquals(0, out.dropped());
+          assertEquals(5L * packet.frame(TO, FROM).length, out.bytes());
+        }
+      }
+    }
+
+    @ParameterizedTest
+    @MethodSource("org.vhostnetmap.bridge.OffloadTest#packets")
+    void aPartialChecksumIsCompletedInOneSlotAndOverSeveral(Packet packet) throws Exception {
+      for (int bufferBytes : new int[] {65, 256, 16384}) {
+        try (Lan lan = new Lan()) {
+          Guest guest = lan.offloading();
+          RingPort port = new RingPort("ring", 512, bufferBytes, 511);
+          lan.add(port).start();
+          guest.up();
+          guest.sendWith(packet.checksumHeader(12), packet.frame(TO, FROM));
+          packet.verifyWhole(awaitSent(port, 1).getFirst());
+          assertEquals(0, lan.queue("ring", "out").segments());
+        }
+      }
+    }
+
+    @Test
+    void aUdpChecksumThatComesOutAsZeroIsSentAsAllOnes() throws Exception {
+      Packet packet = Packet.udp4(2);
+      byte[] frame = packet.frame(TO, FROM);
+      int sum = Packet.sum(frame, packet.transport(), frame.length, 0);
+      byte[] data = {(byte) ~(sum - Packet.sum(packet.data(), 0, 2, 0) >>> 8), 0};
+      for (int low = 0; low < 0x10000; low++) {
+        data[0] = (byte) (low >>> 8);
+        data[1] = (byte) low;
+        frame[frame.length - 2] = data[0];
+        frame[frame.length - 1] = data[1];
+        if (Packet.sum(frame, packet.transport(), frame.length, 0) == 0xffff) {
+          break;
+        }
+      }
+      try (Lan lan = new Lan()) {
+        Guest guest = lan.offloading();
+        RingPort port = new RingPort("ring", 16, 256, 1);
+        lan.add(port).start();
+        guest.up();
+        guest.sendWith(packet.checksumHeader(12), frame);
+        byte[] got = awaitSent(port, 1).getFirst();
+        assertEquals((byte) 0xff, got[packet.transport() + 6]);
+        assertEquals((byte) 0xff, got[packet.transport() + 7]);
+        packet.verify(got);
+      }
+    }
+
+    @Test
+    void aPacketOf64KibCutIntoPiecesGoesOutWhole() throws Exception {
+      Packet packet = Packet.tcp4(65535 - 20 - 32);
+      byte[] frame = packet.frame(TO, FROM);
+      try (Lan lan = new Lan()) {
+        Guest guest = lan.offloading();
+        RingPort port = new RingPort("ring", 64, 2048, 1);
+        lan.add(port).start();
+        guest.up();
+        int[] cuts = new int[17];
+        for (int round = 0; round < 20; round++) {
+          for (int i = 0; i < cuts.length; i++) {
+            cuts[i] = 12 + round + 3800 * i;
+          }
+          guest.sendWith(packet.segmentHeader(12, 1448), frame, cuts);
+          packet.verifySegments(awaitSent(port, segments(packet, 1448)), 1448);
+        }
+      }
+    }
+
+    @Test
+    void tcpIsCutSmallerForAPortOfSmallFramesAndDatagramsAreNot() throws Exception {
+      try (Lan lan = new Lan()) {
+        Guest guest = lan.offloading();
+        RingPort port = new RingPort("ring", 64, 512, 1);
+        lan.add(port).start();
+        guest.up();
+        Packet tcp = Packet.tcp6(3000);
+        guest.sendWith(tcp.segmentHeader(12, 1400), tcp.frame(TO, FROM));
+        int room = 512 - tcp.headers();
+        tcp.verifySegments(awaitSent(port, segments(tcp, room)), room);
+        Packet udp = Packet.udp6(3000);
+        guest.sendWith(udp.segmentHeader(12, 1400), udp.frame(TO, FROM));
+        Lan.await("the drop", () -> lan.drops("ring", "out", DropReason.TOO_LONG) == 1);
+      }
+    }
+
+    @Test
+    void aFrameThatNeedsMoreSlotsThanThereAreIsDroppedAndOnesBesideItAreNot() throws Exception {
+      Packet large = Packet.tcp4(8000);
+      Packet small = Packet.tcp4(100);
+      try (Lan lan = new Lan()) {
+        Guest guest = lan.offloading();
+        RingPort port = new RingPort("ring", 32, 2048, 1);
+        lan.add(port).start();
+        guest.up();
+        guest.sendWith(small.checksumHeader(12), small.frame(TO, FROM));
+        guest.sendWith(large.segmentHeader(12, 100), large.frame(TO, FROM));
+        guest.sendWith(small.checksumHeader(12), small.frame(TO, FROM));
+        assertEquals(2, awaitSent(port, 2).size());
+        Lan.await("the drop", () -> lan.drops("ring", "out", DropReason.TOO_LONG) == 1);
+      }
+    }
+
+    @Test
+    void aFrameThatFindsTooLittleRoomWaitsOnAWireAndGoesWholeOrNotAtAll() throws Exception {
+      Packet packet = Packet.tcp4(8000);
+      try (Lan lan = new Lan()) {
+        Guest guest = lan.offloading();
+        RingPort port = new RingPort("ring", 64, 2048, 1);
+        lan.add(port).start();
+        guest.up();
+        port.stopped = true;
+        for (int n = 0; n < 5; n++) { // 20 slots each: three find room
+          guest.sendWith(packet.segmentHeader(12, 400), packet.frame(TO, FROM));
+        }
+        Lan.await("drops", () -> lan.drops("ring", "out", DropReason.QUEUE_FULL) == 2);
+        port.stopped = false;
+        guest.sendWith(packet.segmentHeader(12, 400), packet.frame(TO, FROM));
+        List<byte[]> got = awaitSent(port, 80);
+        for (int n = 0; n < 4; n++) {
+          packet.verifySegments(got.subList(20 * n, 20 * n + 20), 400);
+        }
+        assertEquals(4, lan.queue("ring", "out").frames());
+      }
+    }
+  }
+
+  @Nested
+  final class ToAGuest {
+    @ParameterizedTest
+    @MethodSource("org.vhostnetmap.bridge.OffloadTest#packets")
+    void thatTookTheFeaturesAFrameGoesWholeWithItsHeader(Packet packet) throws Exception {
+      for (int bufferLength : new int[] {1536, 65536 + 64}) {
+        try (Lan lan = new Lan()) {
+          Guest a = lan.offloading();
+          Guest b = lan.offloading();
+          lan.start();
+          a.up();
+          b.up().buffers(32, bufferLength > 2048 ? 16384 : bufferLength);
+          byte[] frame = packet.frame(TO, FROM);
+          byte[] asked = packet.segmentHeader(12, 1234);
+          asked[2] = 1; // hdr_len lies, and is not believed
+          asked[0] |= 2; // a flag that is the device's alone
+          a.sendWith(asked, frame);
+          a.sendWith(packet.checksumHeader(12), frame);
+          List<Guest.Received> got = awaitReceived(b, 2, 0);
+          byte[] expected = packet.segmentHeader(12, 1234);
+          expected[10] = got.get(0).header()[10];
+          assertArrayEquals(expected, got.get(0).header());
+          assertArrayEquals(frame, got.get(0).frame());
+          expected = packet.checksumHeader(12);
+          expected[10] = got.get(1).header()[10];
+          assertArrayEquals(expected, got.get(1).header());
+          assertArrayEquals(frame, got.get(1).frame());
+          assertEquals(0, lan.queue("guest1", "rx0").segments());
+        }
+      }
+    }
+
+    @ParameterizedTest
+    @MethodSource("org.vhostnetmap.bridge.OffloadTest#packets")
+    void thatTookNothingAFrameIsCutIntoItsBuffers(Packet packet) throws Exception {
+      long modern = Guest.VERSION_1;
+      for (long features : new long[] {0, Guest.MRG_RXBUF, modern, modern | Guest.MRG_RXBUF}) {
+        boolean mergeable = (features & Guest.MRG_RXBUF) != 0;
+        for (int bufferLength : mergeable ? new int[] {200, 1700, 5000} : new int[] {1700}) {
+          try (Lan lan = new Lan()) {
+            Guest a = lan.offloading();
+            Guest b = lan.guest(1).taking(features);
+            lan.start();
+            a.up();
+            b.up().buffers(200, bufferLength);
+            byte[] frame = packet.frame(TO, FROM);
+            a.sendWith(packet.segmentHeader(12, 1448), frame);
+            List<byte[]> got = frames(awaitReceived(b, segments(packet, 1448), bufferLength));
+            packet.verifySegments(got, 1448);
+            assertEquals(6, lan.queue("guest1", "rx0").segments());
+            assertEquals(1, lan.queue("guest1", "rx0").frames());
+            Packet small = Packet.kinds(900).get(Packet.kinds(8000).indexOf(packet) & 1);
+            a.sendWith(small.checksumHeader(12), small.frame(TO, FROM));
+            small.verifyWhole(frames(awaitReceived(b, 1, bufferLength)).getFirst());
+          }
+        }
+      }
+    }
+
+    private List<byte[]> frames(List<Guest.Received> received) {
+      for (Guest.Received one : received) {
+        for (int at = 0; at < 10; at++) {
+          assertEquals(0, one.header()[at], "header byte " + at);
+        }
+      }
+      return received.stream().map(Guest.Received::frame).toList();
+    }
+
+    @Test
+    void thatTookSomeEachFrameGoesAsItMay() throws Exception {
+      Packet four = Packet.tcp4(3000).withFlags(Packet.ACK);
+      Packet six = Packet.tcp6(3000).withFlags(Packet.ACK);
+      Packet reduced = Packet.tcp4(3000);
+      Packet udp = Packet.udp4(3000);
+      try (Lan lan = new Lan()) {
+        Guest a = lan.offloading();
+        Guest b = lan.offloading().taking(Guest.VERSION_1 | Guest.MRG_RXBUF);
+        b.takingAlso(Guest.GUEST_CSUM | Guest.GUEST_TSO4);
+        lan.start();
+        a.up();
+        b.up().buffers(200, 2048);
+        for (Packet packet : List.of(four, six, reduced, udp)) {
+          a.sendWith(packet.segmentHeader(12, 1000), packet.frame(TO, FROM));
+        }
+        List<Guest.Received> got = awaitReceived(b, 10, 0);
+        assertArrayEquals(four.frame(TO, FROM), got.get(0).frame());
+        six.verifySegments(frames(got.subList(1, 4)), 1000);
+        reduced.verifySegments(frames(got.subList(4, 7)), 1000);
+        udp.verifySegments(frames(got.subList(7, 10)), 1000);
+        assertEquals(9, lan.queue("guest1", "rx0").segments());
+        assertEquals(4, lan.queue("guest1", "rx0").frames());
+      }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void whoseBuffersDoNotHoldItTheFrameIsDropped(boolean mergeable) throws Exception {
+      Packet packet = Packet.tcp4(60000);
+      try (Lan lan = new Lan()) {
+        Guest a = lan.offloading();
+        Guest b = lan.guest(1).taking(Guest.VERSION_1 | (mergeable ? Guest.MRG_RXBUF : 0));
+        lan.start();
+        a.up();
+        b.up().buffers(200, mergeable ? 200 : 1400);
+        a.sendWith(packet.segmentHeader(12, 1448), packet.frame(TO, FROM));
+        DropReason why = mergeable ? DropReason.NO_BUFFERS : DropReason.BUFFER_TOO_SMALL;
+        Lan.await("the drop", () -> lan.drops("guest1", "rx0", why) == 1);
+        assertEquals(List.of(), b.receive(0, 0));
+      }
+    }
+  }
+
+  @Test
+  void aFloodedFrameIsDoneByEachPortAsItNeedsIt() throws Exception {
+    Packet packet = Packet.tcp4(5000);
+    try (Lan lan = new Lan()) {
+      Guest a = lan.offloading();
+      Guest takesAll = lan.offloading();
+      Guest takesNothing = lan.guest(1);
+      RingPort port = new RingPort("ring", 64, 2048, 1);
+      lan.add(port).start();
+      a.up();
+      takesAll.up().buffers(100, 2048);
+      takesNothing.up().buffers(100, 2048);
+      byte[] frame = packet.frame(Frames.BROADCAST, FROM);
+      a.sendWith(packet.segmentHeader(12, 1448), frame);
+      assertArrayEquals(frame, awaitReceived(takesAll, 1, 0).getFirst().frame());
+      List<byte[]> got =
+          awaitReceived(takesNothing, 4, 0).stream().map(Guest.Received::frame).toList();
+      packet.verifySegments(got, 1448);
+      packet.verifySegments(awaitSent(port, 4), 1448);
+      BridgeStatus status = lan.status();
+      assertEquals(1, status.received());
+      assertEquals(3, status.delivered());
+      assertEquals(2, status.floodCopies());
+    }
+  }
+}
