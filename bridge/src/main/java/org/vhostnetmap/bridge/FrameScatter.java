@@ -38,8 +38,7 @@ final class FrameScatter {
    *
    * @param header first eight bytes of the virtio-net header
    */
-  Pieces open(
-      Chains chains, int chain, int count, int length, long header, int checksumOffset) {
+  Pieces open(Chains chains, int chain, int count, int length, long header, int checksumOffset) {
     room.clear();
     int headerDone = 0;
     int left = length;
@@ -69,7 +68,7 @@ final class FrameScatter {
       case NetHeader.CSUM_OFFSET + 1 -> checksumOffset >>> 8;
       case NetHeader.NUM_BUFFERS -> buffers;
       case NetHeader.NUM_BUFFERS + 1 -> buffers >>> 8;
-      default -> (int) (header >>> 8 * offset);
+      default -> (int) (header >>> (8 * offset));
     };
   }
 }

@@ -67,11 +67,7 @@ public final class GuestPort extends Port implements DataPlane {
                 .orElseGet(
                     () ->
                         new GuestReceive(
-                            vring,
-                            state.headerLength(),
-                            mergeable,
-                            taken,
-                            receiveCounters[pair])));
+                            vring, state.headerLength(), mergeable, taken, receiveCounters[pair])));
       } else {
         nextTransmits.add(
             find(transmits, known -> known.vring() == vring)

@@ -9,9 +9,9 @@ import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
- * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts a virtio-net header before each frame
- * and spreads a frame over several buffers when the driver negotiated VIRTIO_NET_F_MRG_RXBUF. A
- * frame whose sender left work undone goes as it is, with its header, when the driver took that
+ * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts a virtio-net header before each
+ * frame and spreads a frame over several buffers when the driver negotiated VIRTIO_NET_F_MRG_RXBUF.
+ * A frame whose sender left work undone goes as it is, with its header, when the driver took that
  * feature; else the work is done here.
  */
 final class GuestReceive implements Sink {

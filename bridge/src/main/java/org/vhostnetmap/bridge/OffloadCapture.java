@@ -9,8 +9,8 @@ import org.vhostnetmap.netmap.offload.VnetHeader;
 
 /**
  * Takes a source's virtio-net headers into a burst, each field read once and validated against its
- * frame (virtio 1.3, 5.1.6.2): what a sink finds there may be used as it is. hdr_len, which may lie,
- * is replaced by what the packet says. One thread.
+ * frame (virtio 1.3, 5.1.6.2): what a sink finds there may be used as it is. hdr_len, which may
+ * lie, is replaced by what the packet says. One thread.
  */
 final class OffloadCapture {
   private final int allowed;

@@ -81,6 +81,7 @@ public final class QueueCounters {
         byReason.put(reason, drops[reason.ordinal()]);
       }
     }
-    return new QueueStatus(queue, source, frames, bytes, notifications, moved, segments, coalesced, byReason);
+    return new QueueStatus(
+        queue, source, frames, bytes, notifications, moved, segments, coalesced, byReason);
   }
 }

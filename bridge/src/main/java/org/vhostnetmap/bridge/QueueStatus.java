@@ -13,7 +13,8 @@ import java.util.Map;
  * @param bytes of these frames, without virtio-net headers
  * @param notifications calls to the guest
  * @param moved of the delivered frames, those that were not copied: their buffer went along
- * @param segments made of those of the delivered frames that were cut (TSO); each of them counts once
+ * @param segments made of those of the delivered frames that were cut (TSO); each of them counts
+ *     once
  * @param coalesced of the delivered frames, those that were put together into larger ones (GRO)
  * @param drops by reason; reasons without a drop are left out
  */

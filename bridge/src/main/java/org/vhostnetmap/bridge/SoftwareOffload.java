@@ -9,9 +9,9 @@ import org.vhostnetmap.netmap.offload.VnetHeader;
 
 /**
  * One frame of a burst, done in software for a sink that can't take it as it is: with its checksum
- * completed, or cut into several frames. The data is copied once, from where the frame lies to where
- * the sink says. Use: {@link #begin}, then {@link #next} as often as {@link #frames} says. One
- * thread.
+ * completed, or cut into several frames. The data is copied once, from where the frame lies to
+ * where the sink says. Use: {@link #begin}, then {@link #next} as often as {@link #frames} says.
+ * One thread.
  */
 final class SoftwareOffload {
   private final VnetHeader asked = new VnetHeader();

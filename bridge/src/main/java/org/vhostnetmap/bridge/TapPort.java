@@ -9,7 +9,8 @@ import org.vhostnetmap.linux.Tap;
 /**
  * A TAP interface of the host as a port: the host stack is at its other end. Frames towards it go
  * straight from guest memory by {@code writev(2)}; frames from it are read into slots of ours and
- * lent from there.
+ * lent from there. Both with a virtio-net header, so that checksums and segmentation may stay
+ * undone as far as a frame goes.
  */
 public final class TapPort extends Port {
   private final Tap tap;
@@ -26,10 +27,12 @@ public final class TapPort extends Port {
    */
   public TapPort(String name, String interfaceName) throws ErrnoException {
     super(name);
-    tap = Tap.open(interfaceName);
+    tap = Tap.openWithHeaders(interfaceName);
     try {
-      source = new TapSource(tap.fd(), in);
-      sink = new TapSink(tap.fd(), out);
+      int takes = Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.ECN;
+      takes |= tap.takesDatagramSegmentation() ? Offload.USO4 | Offload.USO6 : 0;
+      source = new TapSource(tap.fd(), takes, in);
+      sink = new TapSink(tap.fd(), takes, out);
     } catch (ErrnoException failed) {
       tap.close();
       throw failed;

@@ -3,7 +3,9 @@ package org.vhostnetmap.bridge;
 
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Mapping;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.linux.Tap;
+import org.vhostnetmap.vhost.NetHeader;
 
 /**
  * What the host stack sends into a TAP. A read can't be undone, so frames that were read wait here
@@ -17,14 +19,21 @@ final class TapSource implements Source {
 
   private final int fd;
   private final QueueCounters counters;
+  private final OffloadCapture capture;
   private final Mapping slots;
   private final int[] lengths = new int[Burst.FRAMES];
   private int first; // slot of the first frame that waits
   private int waiting;
   private volatile int error;
 
-  TapSource(int fd, QueueCounters counters) throws ErrnoException {
+  /**
+   * A source over a TAP with headers.
+   *
+   * @param leaves what the host leaves undone, as {@link Offload} has it
+   */
+  TapSource(int fd, int leaves, QueueCounters counters) throws ErrnoException {
     this.fd = fd;
+    this.capture = new OffloadCapture(leaves);
     this.counters = counters;
     slots = Mapping.anonymous((long) SLOT_BYTES * Burst.FRAMES);
   }
@@ -42,7 +51,20 @@ final class TapSource implements Source {
       waiting++;
     }
     for (int i = 0; i < waiting; i++) {
-      burst.append(address(slot(i)), lengths[slot(i)]);
+      lend(burst, i, address(slot(i)), lengths[slot(i)] - Tap.HEADER_BYTES);
+    }
+  }
+
+  private void lend(Burst burst, int i, long header, int length) {
+    burst.append(header + Tap.HEADER_BYTES, length);
+    if (length < Burst.SHORTEST_FRAME || length > Burst.LONGEST_FRAME) {
+      burst.valid &= ~(1L << i);
+      burst.refuse(i, length > Burst.LONGEST_FRAME ? DropReason.TOO_LONG : DropReason.TOO_SHORT);
+      return;
+    }
+    long fields = Memory.getLong(header);
+    if ((fields & Offload.ASKS) != 0) {
+      capture.take(burst, i, fields, Memory.getUnsignedShort(header + NetHeader.CSUM_OFFSET));
     }
   }
 

@@ -94,7 +94,15 @@ class StatusReportTest {
                           new QueueStatus(
                               "rx0", false, 0, 0, 3, 0, 45, 9, Map.of(DropReason.NO_BUFFERS, 4L)),
                           new QueueStatus(
-                              "tx0", true, 12, 1_200, 0, 0, 0, 0, Map.of(DropReason.TOO_SHORT, 1L))),
+                              "tx0",
+                              true,
+                              12,
+                              1_200,
+                              0,
+                              0,
+                              0,
+                              0,
+                              Map.of(DropReason.TOO_SHORT, 1L))),
                       Optional.of(VHOST),
                       Optional.empty()),
                   new PortStatus(

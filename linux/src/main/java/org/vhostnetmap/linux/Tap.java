@@ -17,19 +17,33 @@ public final class Tap implements AutoCloseable {
   private static final int O_CLOEXEC = 0x80000;
   private static final long TUNSETIFF = 0x400454caL;
   private static final long TUNSETQUEUE = 0x400454d9L;
+  private static final long TUNSETVNETHDRSZ = 0x400454d8L;
+  private static final long TUNSETOFFLOAD = 0x400454d0L;
   private static final long SIOCGIFFLAGS = 0x8913;
   private static final long SIOCSIFFLAGS = 0x8914;
   private static final long SIOCGIFMTU = 0x8921;
   private static final short IFF_TAP = 0x0002;
   private static final short IFF_NO_PI = 0x1000;
   private static final short IFF_MULTI_QUEUE = 0x0100;
+  private static final short IFF_VNET_HDR = 0x4000;
   private static final short IFF_ATTACH_QUEUE = 0x0200;
   private static final short IFF_DETACH_QUEUE = 0x0400;
   private static final short IFF_UP = 0x0001;
 
+  /** TUN_F_CSUM, TSO4, TSO6 and TSO_ECN. */
+  private static final int TUN_F_TCP = 0x0f;
+
+  /** TUN_F_USO4 and USO6, from Linux 6.2 on. */
+  private static final int TUN_F_USO = 0x60;
+
+  /** Bytes of the header before each frame of a TAP of {@link #openWithHeaders}. */
+  public static final int HEADER_BYTES = 10;
+
   private final List<Fd> queues;
   private final BitSet unused = new BitSet();
   private final String name;
+  private boolean headers;
+  private boolean datagrams;
 
   private Tap(List<Fd> queues, String name) {
     this.queues = queues;
@@ -41,7 +55,7 @@ public final class Tap implements AutoCloseable {
    * Frames come and go without any header before them; reads and writes don't wait.
    */
   public static Tap open(String name) throws ErrnoException {
-    Tap tap = create(name, 1, false);
+    Tap tap = create(name, 1, (short) 0);
     try {
       tap.setUp();
       return tap;
@@ -52,20 +66,55 @@ public final class Tap implements AutoCloseable {
   }
 
   /**
+   * As {@link #open}, but a virtio-net header of {@value #HEADER_BYTES} bytes comes before each
+   * frame, both ways (struct virtio_net_hdr, little-endian): the host leaves checksums and the
+   * segmentation of TCP to us, and takes frames whose checksum and segmentation are left to it.
+   */
+  public static Tap openWithHeaders(String name) throws ErrnoException {
+    Tap tap = create(name, 1, IFF_VNET_HDR);
+    try {
+      tap.useHeaders();
+      tap.setUp();
+      return tap;
+    } catch (ErrnoException e) {
+      tap.close();
+      throw e;
+    }
+  }
+
+  private void useHeaders() throws ErrnoException {
+    byte[] size = new byte[Integer.BYTES];
+    InterfaceRequest.putInt(size, 0, HEADER_BYTES);
+    if (Native.C.ioctl(fd(), TUNSETVNETHDRSZ, size) < 0) {
+      throw new ErrnoException("set the header's size of TAP " + name, Native.errno());
+    }
+    headers = true;
+    datagrams = Native.C.ioctl(fd(), TUNSETOFFLOAD, TUN_F_TCP | TUN_F_USO) >= 0;
+    if (!datagrams && Native.C.ioctl(fd(), TUNSETOFFLOAD, TUN_F_TCP) < 0) {
+      throw new ErrnoException("switch on the offloads of TAP " + name, Native.errno());
+    }
+  }
+
+  /** Whether the host takes UDP data that is to be cut into datagrams. */
+  public boolean takesDatagramSegmentation() {
+    return datagrams;
+  }
+
+  /**
    * As {@link #open}, but left down, and with {@code queues} queues, over which the frames that the
    * host sends are spread by flow. A name that ends in {@code %d} gets the first free number.
    */
   public static Tap create(String name, int queues) throws ErrnoException {
-    return create(name, queues, true);
+    return create(name, queues, IFF_MULTI_QUEUE);
   }
 
-  private static Tap create(String name, int queues, boolean several) throws ErrnoException {
+  private static Tap create(String name, int queues, short flags) throws ErrnoException {
     List<Fd> opened = new ArrayList<>();
     try {
       String current = name;
       for (int i = 0; i < queues; i++) {
         InterfaceRequest request = new InterfaceRequest(current);
-        request.setFlags((short) (IFF_TAP | IFF_NO_PI | (several ? IFF_MULTI_QUEUE : 0)));
+        request.setFlags((short) (IFF_TAP | IFF_NO_PI | flags));
         Fd fd = device();
         opened.add(fd);
         request.send(fd.value(), TUNSETIFF, "attach to TAP " + current);
@@ -171,6 +220,10 @@ public final class Tap implements AutoCloseable {
 
   @Override
   public void close() {
+    if (headers) {
+      // A TAP that outlives us would go on leaving checksums to whoever has it next.
+      Native.C.ioctl(fd(), TUNSETOFFLOAD, 0L);
+    }
     queues.forEach(Fd::close);
   }
 }

@@ -105,7 +105,7 @@ public final class Pieces {
   }
 
   /** Stores the first {@code length} bytes of an array at the cursor; there is room. */
-  void put(byte[] from, int length) {
+  public void put(byte[] from, int length) {
     int done = 0;
     while (done < length) {
       int part = Math.min(length - done, lengths[piece] - offset);
