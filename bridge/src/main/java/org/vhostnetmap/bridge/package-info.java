@@ -25,6 +25,25 @@
 /// their slots ([org.vhostnetmap.bridge.NetmapBridgePort]), when no other sink is still to read the
 /// frame.
 ///
+/// **Offloads.** A guest leaves checksums and segmentation to us (virtio 1.3, 5.1.6.2), and so does
+/// the host's stack behind a TAP. The source reads each virtio-net header once, validates it
+/// against the packet ([org.vhostnetmap.bridge.OffloadCapture]) and notes it in the burst; a frame
+/// that asks for nothing costs one test there and none later. Each sink looks whether any frame of
+/// the burst asks for something:
+///
+/// ```
+///   flags = 0, gso_type = NONE    -> as ever
+///   the receiver took the feature -> whole, with its header (a guest's receiveq, a TAP)
+///   it did not                    -> SoftwareOffload: checksum completed, or cut into segments,
+///                                    straight into the receiver's buffers or slots
+///   the header lies               -> dropped at its source: BAD_OFFLOAD
+/// ```
+///
+/// hdr_len is never believed. A frame that is cut counts once and goes whole or not at all; its
+/// segments have a counter of their own. Of headers of a driver that did not take CSUM nothing is
+/// read. Frames that ask for something never move with their buffer. A guest may switch its receive
+/// offloads off by the control queue without our being told: `tso=off` is for those.
+///
 /// **Threads.** One control thread (`EventLoop`) opens, closes and reports; workers move frames. A
 /// source has one owner. A sink has a lock, taken once per burst. When ports change, the control
 /// thread hands each worker a finished plan and waits until all of them have passed the point

@@ -14,11 +14,13 @@ final class HelpText {
               vhost-netmap example libvirt|qemu [--socket-path PATH]
 
       Every PORT joins one learning bridge; two PORTs are a plain wire. A PORT is
-        vhost:PATH[,connect][,queues=N][,announce][,mtu]
+        vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off]
                       a guest, by vhost-user over the unix socket PATH. We listen and QEMU connects
                       (chardev ...,reconnect=1); with connect, QEMU listens (chardev ...,server=on).
                       queues: queue pairs, 1 to 8 (1). announce, mtu: offer that feature
                       (mtu for QEMU's host_mtu=).
+                      tso=off: no segmentation offload (TSO, USO) either way, for a guest that
+                      switches its own off (XDP, ethtool); offloads=off: no checksums either.
                       A comma in PATH is written twice.
         netmap:NIC    all rings of a NIC: netmap:eth0. With netmap's own suffixes: netmap:eth0-2 ring
                       pair 2, netmap:eth0^ the rings of the host's stack, netmap:eth0* both, so that

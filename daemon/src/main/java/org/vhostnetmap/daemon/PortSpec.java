@@ -23,15 +23,33 @@ sealed interface PortSpec {
   /** The port as a user would write it, defaults left out; names it in logs and in the status. */
   String text();
 
+  /** What of checksums and segmentation is offered to a guest, both ways. */
+  enum Offloads {
+    /** Checksums, and the segmentation of TCP and UDP. */
+    ALL(""),
+    /** {@code tso=off}: checksums alone. */
+    CHECKSUMS(",tso=off"),
+    /** {@code offloads=off}. */
+    NONE(",offloads=off");
+
+    private final String text;
+
+    Offloads(String text) {
+      this.text = text;
+    }
+  }
+
   /**
-   * {@code vhost:PATH[,connect][,queues=N][,announce][,mtu]}: a guest behind a vhost-user socket.
+   * {@code vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off]}: a guest
+   * behind a vhost-user socket.
    *
    * @param connect we connect to a front-end that listens (QEMU: {@code server=on}), instead of
    *     listening ourselves
    * @param announce offer VIRTIO_NET_F_GUEST_ANNOUNCE
    * @param mtu offer VIRTIO_NET_F_MTU; not to a front-end without a configuration space
    */
-  record Vhost(Path path, boolean connect, int queuePairs, boolean announce, boolean mtu)
+  record Vhost(
+      Path path, boolean connect, int queuePairs, boolean announce, boolean mtu, Offloads offloads)
       implements PortSpec {
     @Override
     public String text() {
@@ -40,7 +58,8 @@ sealed interface PortSpec {
           + (connect ? ",connect" : "")
           + (queuePairs == 1 ? "" : ",queues=" + queuePairs)
           + (announce ? ",announce" : "")
-          + (mtu ? ",mtu" : "");
+          + (mtu ? ",mtu" : "")
+          + offloads.text;
     }
   }
 

@@ -55,17 +55,26 @@ final class PortSpecParser {
     boolean connect = false;
     boolean announce = false;
     boolean mtu = false;
+    boolean segmentation = true;
+    boolean offloads = true;
     int queuePairs = 1;
     for (Setting setting : settings()) {
       switch (setting.key) {
         case "connect" -> connect = word(setting);
         case "announce" -> announce = word(setting);
         case "mtu" -> mtu = word(setting);
+        case "tso" -> segmentation = onOff(setting);
+        case "offloads" -> offloads = onOff(setting);
         case "queues" -> queuePairs = (int) number(setting, 1, PortSpec.MAX_QUEUE_PAIRS);
-        default -> throw unknown(setting, "connect, queues=N, announce, mtu");
+        default ->
+            throw unknown(setting, "connect, queues=N, announce, mtu, tso=off, offloads=off");
       }
     }
-    return new PortSpec.Vhost(path, connect, queuePairs, announce, mtu);
+    PortSpec.Offloads offered =
+        !offloads
+            ? PortSpec.Offloads.NONE
+            : segmentation ? PortSpec.Offloads.ALL : PortSpec.Offloads.CHECKSUMS;
+    return new PortSpec.Vhost(path, connect, queuePairs, announce, mtu, offered);
   }
 
   private PortSpec netmap() throws PortSyntaxException {
@@ -205,6 +214,14 @@ final class PortSpecParser {
       throw error(setting.valueAt - 1, setting.key + " takes no value");
     }
     return true;
+  }
+
+  private boolean onOff(Setting setting) throws PortSyntaxException {
+    return switch (setting.value) {
+      case "on" -> true;
+      case "off" -> false;
+      default -> throw error(setting.valueAt, setting.key + " is on or off");
+    };
   }
 
   private long number(Setting setting, long min, long max) throws PortSyntaxException {

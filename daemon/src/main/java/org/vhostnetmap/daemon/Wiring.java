@@ -108,6 +108,12 @@ final class Wiring {
 
   private Port guest(PortSpec.Vhost spec, String name) throws ErrnoException {
     Offer offer = Offer.net(spec.queuePairs(), spec.announce());
+    offer =
+        switch (spec.offloads()) {
+          case ALL -> offer.withOffloads();
+          case CHECKSUMS -> offer.withChecksums();
+          case NONE -> offer;
+        };
     if (spec.mtu()) {
       offer = offer.with(VirtioFeature.VIRTIO_NET_F_MTU);
     }
@@ -126,7 +132,8 @@ final class Wiring {
 
   private Port guest(PortSpec.Adopted spec, String name) throws ErrnoException {
     var port = new GuestPort(name, bridge, 1);
-    return attach(port, VhostUserBackend.adopt(loop, new Fd(spec.fd()), Offer.net(1, false), port));
+    Offer offer = Offer.net(1, false).withOffloads();
+    return attach(port, VhostUserBackend.adopt(loop, new Fd(spec.fd()), offer, port));
   }
 
   private Port attach(GuestPort port, VhostUserBackend backend) {

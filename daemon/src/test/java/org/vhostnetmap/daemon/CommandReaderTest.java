@@ -72,7 +72,8 @@ class CommandReaderTest {
   void socketPathAndFdArePortsAndComeFirst() throws Failure {
     assertEquals(
         List.of(
-            new PortSpec.Vhost(Path.of("/tmp/a,b"), false, 1, false, false), new PortSpec.Null()),
+            new PortSpec.Vhost(Path.of("/tmp/a,b"), false, 1, false, false, PortSpec.Offloads.ALL),
+            new PortSpec.Null()),
         options("null:", "--socket-path=/tmp/a,b").ports());
     assertEquals(List.of(new PortSpec.Adopted(3)), options("--fd=3").ports());
   }

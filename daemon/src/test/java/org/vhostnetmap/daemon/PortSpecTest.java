@@ -15,21 +15,31 @@ class PortSpecTest {
   @Test
   void aVhostPortListensWithOnePairUnlessToldOtherwise() throws PortSyntaxException {
     assertEquals(
-        new PortSpec.Vhost(Path.of("/tmp/a.sock"), false, 1, false, false),
+        new PortSpec.Vhost(Path.of("/tmp/a.sock"), false, 1, false, false, PortSpec.Offloads.ALL),
         PortSpec.parse("vhost:/tmp/a.sock"));
   }
 
   @Test
   void aVhostPortTakesItsSettingsInAnyOrder() throws PortSyntaxException {
-    var all = new PortSpec.Vhost(Path.of("/tmp/a.sock"), true, 8, true, true);
-    assertEquals(all, PortSpec.parse("vhost:/tmp/a.sock,connect,queues=8,announce,mtu"));
-    assertEquals(all, PortSpec.parse("vhost:/tmp/a.sock,mtu,announce,queues=8,connect"));
+    var all =
+        new PortSpec.Vhost(
+            Path.of("/tmp/a.sock"), true, 8, true, true, PortSpec.Offloads.CHECKSUMS);
+    assertEquals(all, PortSpec.parse("vhost:/tmp/a.sock,connect,queues=8,announce,mtu,tso=off"));
+    assertEquals(
+        all, PortSpec.parse("vhost:/tmp/a.sock,tso=off,mtu,announce,queues=8,connect,offloads=on"));
+  }
+
+  @Test
+  void withoutOffloadsThereIsNoSegmentationEither() throws PortSyntaxException {
+    assertEquals(
+        PortSpec.parse("vhost:a,offloads=off"), PortSpec.parse("vhost:a,tso=off,offloads=off"));
   }
 
   @Test
   void aDoubledCommaBelongsToThePath() throws PortSyntaxException {
     assertEquals(
-        new PortSpec.Vhost(Path.of("/tmp/a,connect"), false, 1, false, false),
+        new PortSpec.Vhost(
+            Path.of("/tmp/a,connect"), false, 1, false, false, PortSpec.Offloads.ALL),
         PortSpec.parse("vhost:/tmp/a,,connect"));
   }
 
@@ -45,6 +55,8 @@ class PortSpecTest {
         "vhost:/tmp/a.sock",
         "vhost:/tmp/a,,b,connect,queues=2,announce,mtu",
         "vhost:relative",
+        "vhost:relative,tso=off",
+        "vhost:relative,mtu,offloads=off",
         "tap:tap0",
         "tap:123456789012345",
         "netmap:eth0",
@@ -70,6 +82,8 @@ class PortSpecTest {
       delimiter = '|',
       value = {
         "eth0                    | no kind of port        | 4",
+        "vhost:a,tso=no          | on or off              | 12",
+        "vhost:a,offloads        | on or off              | 16",
         "nic:eth0                | unknown kind           | 0",
         "netmap:                 | name of the port       | 7",
         "netmap:eth0-            | number of a ring       | 12",

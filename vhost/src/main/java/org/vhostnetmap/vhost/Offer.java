@@ -52,8 +52,10 @@ public record Offer(
    *   <li>MAC, STATUS, CTRL_VQ and all that hangs on it are QEMU's own; RING_RESET and HASH_REPORT
    *       it would offer to the guest and then not tell us of.
    *   <li>NOTIFY_ON_EMPTY: legacy; a driver may live without it.
-   *   <li>Checksum and segmentation offloads, PACKED, LOG_ALL (with LOG_SHMFD), in-flight,
-   *       post-copy and device state come with the code that serves them.
+   *   <li>Checksum and segmentation offloads are left to {@link #withChecksums} and {@link
+   *       #withOffloads}: the data plane has to serve them.
+   *   <li>PACKED, LOG_ALL (with LOG_SHMFD), in-flight, post-copy and device state come with the
+   *       code that serves them.
    *   <li>CONFIG, INBAND_NOTIFICATIONS, XEN_MMAP: QEMU acknowledges bits that it then does not
    *       follow.
    * </ul>
@@ -87,23 +89,27 @@ public record Offer(
     return new Offer(features, protocol, queuePairs, MEMORY_SLOTS);
   }
 
+  /** This offer with partial checksums both ways. */
+  public Offer withChecksums() {
+    return with(VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM);
+  }
+
   /**
-   * This offer with checksum and segmentation offloads both ways. UFO is not among them: it would
+   * This offer with partial checksums and segmentation both ways. UFO is not among them: it would
    * have us cut datagrams into IP fragments, and Linux has given it up.
    */
   public Offer withOffloads() {
-    return with(
-        VIRTIO_NET_F_CSUM,
-        VIRTIO_NET_F_GUEST_CSUM,
-        VIRTIO_NET_F_HOST_TSO4,
-        VIRTIO_NET_F_HOST_TSO6,
-        VIRTIO_NET_F_HOST_ECN,
-        VIRTIO_NET_F_HOST_USO,
-        VIRTIO_NET_F_GUEST_TSO4,
-        VIRTIO_NET_F_GUEST_TSO6,
-        VIRTIO_NET_F_GUEST_ECN,
-        VIRTIO_NET_F_GUEST_USO4,
-        VIRTIO_NET_F_GUEST_USO6);
+    return withChecksums()
+        .with(
+            VIRTIO_NET_F_HOST_TSO4,
+            VIRTIO_NET_F_HOST_TSO6,
+            VIRTIO_NET_F_HOST_ECN,
+            VIRTIO_NET_F_HOST_USO,
+            VIRTIO_NET_F_GUEST_TSO4,
+            VIRTIO_NET_F_GUEST_TSO6,
+            VIRTIO_NET_F_GUEST_ECN,
+            VIRTIO_NET_F_GUEST_USO4,
+            VIRTIO_NET_F_GUEST_USO6);
   }
 
   /** This offer and {@code more} virtio features. */

@@ -43,4 +43,14 @@ class NetHeaderTest {
     }
     assertThrows(IllegalArgumentException.class, () -> Offer.net(129, false));
   }
+
+  @Test
+  void offloadsAreOfferedAsOneWithWhatTheyRestOn() {
+    long checksums = Offer.net(1, false).withChecksums().features().bits();
+    long all = Offer.net(1, false).withOffloads().features().bits();
+    long none = Offer.net(1, false).features().bits();
+    assertEquals(0b11, checksums ^ none);
+    // 7 to 9 and 11 to 13: TSO and ECN, not UFO (10, 14); 54 to 56: USO.
+    assertEquals(0x3b80L | 7L << 54, all ^ checksums);
+  }
 }
