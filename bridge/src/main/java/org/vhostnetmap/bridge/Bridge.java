@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import org.vhostnetmap.linux.Affinity;
+import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 
@@ -26,8 +28,9 @@ public final class Bridge implements AutoCloseable {
    * @param pollMicros the longest pause between frames that a worker polls through; how long it
    *     does is learned from what paid
    * @param ageingSeconds after which an address that was not seen is forgotten
+   * @param cpus processor of each worker; empty to leave that to the kernel
    */
-  public record Settings(int workers, long pollMicros, long ageingSeconds) {
+  public record Settings(int workers, long pollMicros, long ageingSeconds, List<Integer> cpus) {
     /** One worker, up to 200 us of polling, 300 s of ageing as IEEE 802.1D recommends. */
     public static final Settings DEFAULT = new Settings(1, 200, 300);
 
@@ -36,6 +39,15 @@ public final class Bridge implements AutoCloseable {
       if (workers < 0 || pollMicros < 0 || ageingSeconds < 1) {
         throw new IllegalArgumentException("settings out of range");
       }
+      cpus = List.copyOf(cpus);
+      if (!cpus.isEmpty() && (workers < 1 || workers > cpus.size())) {
+        throw new IllegalArgumentException("each worker needs a processor, or none");
+      }
+    }
+
+    /** Workers that may run anywhere. */
+    public Settings(int workers, long pollMicros, long ageingSeconds) {
+      this(workers, pollMicros, ageingSeconds, List.of());
     }
   }
 
@@ -63,20 +75,35 @@ public final class Bridge implements AutoCloseable {
     ports.add(port);
   }
 
-  /** Starts to move frames. */
+  /**
+   * Starts to move frames.
+   *
+   * @throws ErrnoException EINVAL when a worker can't run on its processor
+   */
   public void start() throws ErrnoException {
     table = new MacTable(ports.size(), settings.ageingSeconds);
     int count = settings.workers == 0 ? usefulWorkers() : settings.workers;
     for (int i = 0; i < count; i++) {
       Forwarding forwarding = new Forwarding(List.copyOf(ports), table);
       forwardings.add(forwarding);
-      Worker worker = new Worker("worker-" + i, settings.pollMicros * 1000, forwarding);
+      Worker worker = new Worker("worker-" + i, cpu(i), settings.pollMicros * 1000, forwarding);
       workers.add(worker);
       worker.start();
     }
     running = true;
     loop.every(AGEING_PERIOD, () -> table.age(System.nanoTime() / 1_000_000_000L));
     portsChanged();
+  }
+
+  private int cpu(int worker) throws ErrnoException {
+    if (settings.cpus.isEmpty()) {
+      return Worker.ANY_CPU;
+    }
+    int cpu = settings.cpus.get(worker);
+    if (!Affinity.isAvailable(cpu)) {
+      throw new ErrnoException("worker-" + worker + " on CPU " + cpu, Errno.EINVAL);
+    }
+    return cpu;
   }
 
   private int usefulWorkers() {
@@ -89,7 +116,12 @@ public final class Bridge implements AutoCloseable {
    */
   void portsChanged() {
     if (running) {
-      adopt(plan(), new CountDownLatch(0));
+      CountDownLatch resume = new CountDownLatch(1);
+      try {
+        adopt(plan(), resume);
+      } finally {
+        resume.countDown(); // only now: a source may have gone from one worker to another
+      }
     }
   }
 
@@ -100,32 +132,60 @@ public final class Bridge implements AutoCloseable {
     for (int port = 0; port < ports.size(); port++) {
       for (Source source : ports.get(port).sources()) {
         int index = port;
-        known.put(source, lanes.computeIfAbsent(source, fresh -> new Lane(fresh, index)));
+        known.put(source, lanes.computeIfAbsent(source, fresh -> newLane(fresh, index)));
       }
     }
     lanes.keySet().retainAll(known.keySet());
     homes.keySet().retainAll(known.keySet());
-    known.forEach((source, lane) -> plans.get(home(source)).add(lane));
+    for (Source source : known.keySet()) {
+      if (!homes.containsKey(source)) {
+        homes.put(source, idlest());
+      }
+    }
+    balance();
+    known.forEach((source, lane) -> plans.get(homes.getOrDefault(source, 0)).add(lane));
     return plans;
   }
 
-  /** A source stays with its worker; a new one goes to the worker that has the fewest. */
-  private int home(Source source) {
-    return homes.computeIfAbsent(
-        source,
-        fresh -> {
-          int best = 0;
-          for (int w = 1; w < workers.size(); w++) {
-            best = load(w) < load(best) ? w : best;
-          }
-          return best;
-        });
+  /** What we send in a guest's name is nobody's traffic and is not limited. */
+  private Lane newLane(Source source, int port) {
+    return new Lane(source, port, source.isBusy() ? ports.get(port).policer() : null);
+  }
+
+  /** A source stays with its worker, unless others have left and it would be alone elsewhere. */
+  private void balance() {
+    for (int moves = homes.size(); moves > 0; moves--) {
+      int idlest = idlest();
+      int busiest = 0;
+      for (int w = 1; w < workers.size(); w++) {
+        busiest = load(w) > load(busiest) ? w : busiest;
+      }
+      if (load(busiest) - load(idlest) < 2) {
+        return;
+      }
+      int from = busiest;
+      homes.entrySet().stream()
+          .filter(home -> isLoad(home, from))
+          .findFirst()
+          .ifPresent(home -> home.setValue(idlest));
+    }
+  }
+
+  /** The worker that has the fewest sources. */
+  private int idlest() {
+    int best = 0;
+    for (int w = 1; w < workers.size(); w++) {
+      best = load(w) < load(best) ? w : best;
+    }
+    return best;
   }
 
   private long load(int worker) {
-    return homes.entrySet().stream()
-        .filter(home -> home.getValue() == worker && home.getKey().isBusy())
-        .count();
+    return homes.entrySet().stream().filter(home -> isLoad(home, worker)).count();
+  }
+
+  private static boolean isLoad(Map.Entry<Source, Integer> home, int worker) {
+    return home.getValue() == worker && home.getKey().isBusy();
   }
 
   private void adopt(List<List<Lane>> plans, CountDownLatch resume) {

@@ -97,4 +97,13 @@ final class FlowSink implements Sink {
       queue.flush();
     }
   }
+
+  @Override
+  public long tryFlush() {
+    long again = NOTHING_HELD;
+    for (Sink queue : queues) {
+      again = Math.min(again, queue.tryFlush());
+    }
+    return again;
+  }
 }

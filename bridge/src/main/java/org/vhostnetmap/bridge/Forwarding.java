@@ -35,7 +35,7 @@ final class Forwarding {
   Forwarding(List<Port> ports, MacTable table) {
     this.ports = ports;
     this.table = table;
-    sinks = ports.stream().map(Port::sink).toArray(Sink[]::new);
+    sinks = ports.stream().map(Port::entrance).toArray(Sink[]::new);
     unicast = new long[sinks.length];
     targets = new int[sinks.length];
     strikes = new int[sinks.length];
@@ -216,12 +216,33 @@ final class Forwarding {
     }
   }
 
-  /** Lets every sink that was offered frames notify its other side. */
-  void flush() {
-    for (int t = 0; t < touchedCount; t++) {
-      isTouched[touched[t]] = false;
-      sinks[touched[t]].flush();
+  /**
+   * Lets every sink that was offered frames notify its other side.
+   *
+   * @return when this has to be done again, because a notification was held back, or {@link
+   *     Sink#NOTHING_HELD}
+   */
+  long flush() {
+    long again = Sink.NOTHING_HELD;
+    int kept = 0;
+    int t = 0;
+    try {
+      for (; t < touchedCount; t++) {
+        int to = touched[t];
+        isTouched[to] = false;
+        long held = sinks[to].tryFlush();
+        if (held != Sink.NOTHING_HELD) {
+          isTouched[to] = true;
+          touched[kept++] = to;
+          again = Math.min(again, held);
+        }
+      }
+    } finally {
+      for (t++; t < touchedCount; t++) { // one failed: the others have their turn the next time
+        touched[kept++] = touched[t];
+      }
+      touchedCount = kept;
     }
-    touchedCount = 0;
+    return again;
   }
 }

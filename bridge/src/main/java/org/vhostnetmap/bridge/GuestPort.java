@@ -32,6 +32,7 @@ public final class GuestPort extends Port implements DataPlane {
   private List<GuestReceive> receives = List.of();
   private final AtomicBoolean abandoned = new AtomicBoolean(); // and the rings not yet taken away
   private volatile @Nullable VhostUserBackend backend;
+  private long callPauseNanos;
 
   /**
    * A port of up to {@code queuePairs} queue pairs; {@link #attach} makes it speak to front-ends.
@@ -52,6 +53,15 @@ public final class GuestPort extends Port implements DataPlane {
     backend = newBackend;
   }
 
+  /**
+   * At least {@code micros} between two calls of one ring, 0 for none; for rings that start from
+   * now on.
+   */
+  public GuestPort withCallPause(int micros) {
+    callPauseNanos = micros * 1000L;
+    return this;
+  }
+
   @Override
   public void run(DeviceState state) {
     int asked = Offload.asked(state.features());
@@ -67,23 +77,31 @@ public final class GuestPort extends Port implements DataPlane {
                 .orElseGet(
                     () ->
                         new GuestReceive(
-                            vring, state.headerLength(), mergeable, taken, receiveCounters[pair])));
+                                vring,
+                                state.headerLength(),
+                                mergeable,
+                                taken,
+                                receiveCounters[pair])
+                            .pausing(callPauseNanos)));
       } else {
         nextTransmits.add(
             find(transmits, known -> known.vring() == vring)
                 .orElseGet(
                     () ->
                         new GuestTransmit(
-                            vring, state.headerLength(), asked, transmitCounters[pair])));
+                                vring, state.headerLength(), asked, transmitCounters[pair])
+                            .pausing(callPauseNanos)));
       }
     }
-    transmits = List.copyOf(nextTransmits);
     List<GuestReceive> before = receives;
+    List<GuestTransmit> senders = transmits;
+    transmits = List.copyOf(nextTransmits);
     receives = List.copyOf(nextReceives);
     sink.use(receives);
     bridge.portsChanged();
     // A worker that was between an offer and its flush no longer saw the ring.
     before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::flush);
+    senders.stream().filter(ring -> !transmits.contains(ring)).forEach(GuestTransmit::call);
     abandoned.set(false);
     if (state.rings().isEmpty()) {
       bridge.forgetAddresses(this);

@@ -29,6 +29,7 @@ final class GuestReceive implements Sink {
   private final int takes;
   private final SoftwareOffload offload = new SoftwareOffload();
   private boolean kicksRefused;
+  private CallPause pause = new CallPause(0);
   private boolean callWanted;
   private boolean faulted;
 
@@ -46,6 +47,12 @@ final class GuestReceive implements Sink {
     this.mergeable = mergeable;
     this.counters = counters;
     this.scatter = new FrameScatter(headerLength);
+  }
+
+  /** Leaves at least so long between two calls; before any worker has the ring. */
+  GuestReceive pausing(long nanos) {
+    pause = new CallPause(nanos);
+    return this;
   }
 
   Vring vring() {
@@ -261,5 +268,22 @@ final class GuestReceive implements Sink {
         counters.notifications++;
       }
     }
+  }
+
+  /**
+   * The first look is without the lock: whoever made the wish in this round sees it here, or sees
+   * that somebody called after it was made.
+   */
+  @Override
+  public long tryFlush() {
+    return callWanted ? tryCall() : NOTHING_HELD;
+  }
+
+  private synchronized long tryCall() {
+    long again = callWanted ? pause.ask() : NOTHING_HELD;
+    if (again == NOTHING_HELD) {
+      flush();
+    }
+    return again;
   }
 }

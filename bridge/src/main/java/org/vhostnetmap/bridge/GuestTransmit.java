@@ -22,6 +22,8 @@ final class GuestTransmit implements Source {
   private final QueueCounters counters;
   private final OffloadCapture capture;
   private final long asks; // bits of a header's first eight bytes that ask for something
+  private CallPause pause = new CallPause(0);
+  private boolean callWanted;
   private boolean faulted;
 
   /**
@@ -36,6 +38,12 @@ final class GuestTransmit implements Source {
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.counters = counters;
+  }
+
+  /** Leaves at least so long between two calls; before any worker has the ring. */
+  GuestTransmit pausing(long nanos) {
+    pause = new CallPause(nanos);
+    return this;
   }
 
   Vring vring() {
@@ -122,8 +130,25 @@ final class GuestTransmit implements Source {
     // virtio 1.3, 2.7.8.2: the device wrote nothing, so each used length is the 0 the table was
     // made with.
     queue.complete(burst.table, count);
-    if (queue.publish() && vring.call()) {
-      counters.notifications++;
+    callWanted |= queue.publish();
+  }
+
+  @Override
+  public long tryCall() {
+    long again = callWanted ? pause.ask() : Sink.NOTHING_HELD;
+    if (again == Sink.NOTHING_HELD) {
+      call();
+    }
+    return again;
+  }
+
+  /** Calls the guest now if it wants to know of what was consumed. */
+  void call() {
+    if (callWanted) {
+      callWanted = false;
+      if (vring.call()) {
+        counters.notifications++;
+      }
     }
   }
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * One source on its worker, with what the worker remembers of it. Belongs to the worker's thread.
  */
 final class Lane {
   final Source source;
+
+  /** Judges its frames by the port's rate limit; null when there is none. */
+  final @Nullable Policer policer;
 
   /** Index of the source's port in the bridge. */
   final int port;
@@ -25,6 +30,9 @@ final class Lane {
    */
   long takenAhead;
 
+  /** Whether its source may have to notify its other side of what was consumed. */
+  boolean unflushed;
+
   /** Whether notifications are armed and the lane is not polled. */
   boolean resting;
 
@@ -38,7 +46,12 @@ final class Lane {
   boolean retired;
 
   Lane(Source source, int port) {
+    this(source, port, null);
+  }
+
+  Lane(Source source, int port, @Nullable Policer policer) {
     this.source = source;
+    this.policer = policer;
     this.port = port;
     busy = source.isBusy();
   }

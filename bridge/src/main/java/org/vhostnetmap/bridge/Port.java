@@ -2,6 +2,7 @@
 package org.vhostnetmap.bridge;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A place where frames enter and leave the bridge. Adding a kind of port means implementing this
@@ -9,6 +10,8 @@ import java.util.List;
  */
 public abstract class Port implements AutoCloseable {
   private final String name;
+  private @Nullable RateLimit limit; // of what it sends
+  private @Nullable Sink entrance;
 
   /** A port with the name the user gave it. */
   protected Port(String name) {
@@ -18,6 +21,31 @@ public abstract class Port implements AutoCloseable {
   /** The name the user gave it. */
   public final String name() {
     return name;
+  }
+
+  /**
+   * Limits the port; before the bridge starts.
+   *
+   * @param sends of what it sends, all its sources together
+   * @param receives of what is sent to it
+   */
+  public final Port limit(RateSetting sends, RateSetting receives) {
+    long now = System.nanoTime();
+    limit = sends.isNone() ? null : new RateLimit(sends, now);
+    entrance = receives.isNone() ? null : new LimitedSink(sink(), new RateLimit(receives, now));
+    return this;
+  }
+
+  /** What judges the frames of one of its sources, or null when they are not limited. */
+  final @Nullable Policer policer() {
+    RateLimit known = limit;
+    return known == null ? null : new Policer(known);
+  }
+
+  /** {@link #sink} behind the port's limit; the same object for the port's life. */
+  final Sink entrance() {
+    Sink known = entrance;
+    return known == null ? sink() : known;
   }
 
   /** The sources that may be read now; changes are told by {@link Bridge#portsChanged}. */

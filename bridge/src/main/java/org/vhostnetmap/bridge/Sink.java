@@ -6,6 +6,9 @@ package org.vhostnetmap.bridge;
  * a time: each implementation has a lock of its own, taken once per burst.
  */
 interface Sink {
+  /** What {@link #tryFlush} answers when nothing waits. */
+  long NOTHING_HELD = Long.MAX_VALUE;
+
   /**
    * Copies frames out of the burst, in order. What the sink itself has to drop it counts. {@code
    * burst.taken} is zeroed by the caller and grows as frames are done with, so that it holds even
@@ -24,4 +27,15 @@ interface Sink {
 
   /** Notifies the other side of what was offered since the last time, if it wants to know. */
   void flush();
+
+  /**
+   * As {@link #flush}, but a notification that comes too soon after the last one is held back.
+   *
+   * @return {@link #NOTHING_HELD}, or when this has to be called again, in nanoseconds of {@code
+   *     System.nanoTime}
+   */
+  default long tryFlush() {
+    flush();
+    return NOTHING_HELD;
+  }
 }

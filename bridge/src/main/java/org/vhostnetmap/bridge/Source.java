@@ -25,6 +25,16 @@ interface Source {
   /** Consumes the first {@code count} frames of the burst and shows that to the other side. */
   void advance(Burst burst, int count);
 
+  /**
+   * Notifies the other side of what was consumed, if it wants to know: once after several bursts.
+   *
+   * @return {@link Sink#NOTHING_HELD}, or when this has to be called again, because it is too soon
+   *     after the last time
+   */
+  default long tryCall() {
+    return Sink.NOTHING_HELD;
+  }
+
   /** The file descriptor that becomes readable when there is something to peek, or -1. */
   int readyFd();
 

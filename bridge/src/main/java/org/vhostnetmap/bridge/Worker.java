@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Affinity;
 import org.vhostnetmap.linux.Epoll;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventFd;
@@ -20,6 +21,7 @@ import org.vhostnetmap.linux.Fd;
 final class Worker implements Runnable {
   private static final System.Logger LOG = System.getLogger(Worker.class.getName());
   private static final int EVENTS = 128;
+  private static final Lane[] NO_LANES = {};
 
   /** How often a worker that has something to do looks after sources that rest. */
   private static final long WATCH_NANOS = 20_000;
@@ -32,6 +34,12 @@ final class Worker implements Runnable {
   /** The same for sources that hardly ever have anything. */
   private static final long RARE_WATCH_NANOS = 1_000_000;
 
+  /** Bursts after which guests are called although the round goes on. */
+  private static final int BURSTS_PER_FLUSH = 8;
+
+  /** No processor of its own. */
+  static final int ANY_CPU = -1;
+
   private static final long WAKE_TOKEN = -1;
 
   /** The lanes from now on, and whom to tell that the old ones were let go of. */
@@ -40,16 +48,21 @@ final class Worker implements Runnable {
 
   private final Epoll epoll;
   private final Fd wake;
+  private final int cpu;
   private final long pollNanos;
   private final Burst burst = new Burst();
   private final Thread thread;
   private volatile @Nullable Plan next;
   private volatile boolean stopped;
 
-  private Lane[] lanes = {};
+  private Lane[] lanes = NO_LANES;
   private Lane[] awake = {}; // those that are polled, so that a round costs what they cost
   private int awakeCount;
   private Forwarding forwarding;
+  private Lane[] unflushed = {}; // whose guests may want to be called
+  private int unflushedCount;
+  private int burstsToFlush;
+  private long flushAt = Sink.NOTHING_HELD; // when a call that was held back is due
   private int timed; // resting lanes that are to be polled by the clock
   private int restingBusy; // resting lanes that may have news soon
   private long watchNanos = WATCH_NANOS;
@@ -61,7 +74,14 @@ final class Worker implements Runnable {
   private long emptyPolls;
   private long sleeps;
 
-  Worker(String name, long pollNanos, Forwarding none) throws ErrnoException {
+  /**
+   * A worker without lanes.
+   *
+   * @param cpu the processor it is bound to, {@link #ANY_CPU} for none
+   * @param pollNanos the longest pause between frames that it polls through
+   */
+  Worker(String name, int cpu, long pollNanos, Forwarding none) throws ErrnoException {
+    this.cpu = cpu;
     this.pollNanos = pollNanos;
     forwarding = none;
     epoll = new Epoll(EVENTS);
@@ -92,7 +112,7 @@ final class Worker implements Runnable {
 
   /** What the worker did; while it stands at its quiescent point. */
   WorkerStatus status() {
-    return new WorkerStatus(thread.getName(), -1, polls, emptyPolls, sleeps);
+    return new WorkerStatus(thread.getName(), cpu, polls, emptyPolls, sleeps);
   }
 
   /** Control thread: ends the thread and waits for its end. */
@@ -116,6 +136,7 @@ final class Worker implements Runnable {
 
   @Override
   public void run() {
+    bind();
     while (!stopped) {
       try {
         round();
@@ -128,6 +149,17 @@ final class Worker implements Runnable {
       }
     }
     changePlan();
+  }
+
+  private void bind() {
+    if (cpu == ANY_CPU) {
+      return;
+    }
+    try {
+      Affinity.bind(cpu);
+    } catch (ErrnoException refused) { // it was there when the bridge started
+      LOG.log(ERROR, thread.getName() + " is not bound to CPU " + cpu, refused);
+    }
   }
 
   private void round() {
@@ -144,6 +176,9 @@ final class Worker implements Runnable {
       } else {
         i++;
       }
+    }
+    if (burstsToFlush > 0 || now >= flushAt) {
+      flush();
     }
     if (awakeCount == 0) {
       sleep(now);
@@ -192,15 +227,50 @@ final class Worker implements Runnable {
       return false;
     }
     try {
+      Policer policer = lane.policer;
+      if (policer != null) {
+        policer.judge(burst, now);
+      }
       int settled = forwarding.forward(lane, burst, now);
       if (settled > 0) {
+        if (policer != null) {
+          policer.settled(settled);
+        }
         lane.source.count(burst, settled);
         lane.source.advance(burst, settled);
       }
     } finally {
-      forwarding.flush(); // also when this source failed: the sinks' guests wait for their calls
+      // Also when this source failed: the sinks' guests wait for their calls.
+      if (!lane.unflushed) {
+        lane.unflushed = true;
+        unflushed[unflushedCount++] = lane;
+      }
+      if (++burstsToFlush >= BURSTS_PER_FLUSH) {
+        flush();
+      }
     }
     return true;
+  }
+
+  /**
+   * Notifies everybody of what was done since the last time: once for a round of several sources,
+   * so that rings which share an interrupt, or a sink which all of them fill, make one of it. The
+   * receivers first, they wait for it.
+   */
+  private void flush() {
+    flushAt = forwarding.flush();
+    int kept = 0;
+    for (int i = 0; i < unflushedCount; i++) {
+      Lane lane = unflushed[i];
+      long again = lane.source.tryCall();
+      lane.unflushed = again != Sink.NOTHING_HELD;
+      if (lane.unflushed) {
+        unflushed[kept++] = lane;
+        flushAt = Math.min(flushAt, again);
+      }
+    }
+    unflushedCount = kept;
+    burstsToFlush = 0; // not before all is done: what fails is done again
   }
 
   private void rest(Lane lane, long now) {
@@ -257,12 +327,12 @@ final class Worker implements Runnable {
   private void sleep(long now) {
     int ready;
     sleeps++;
-    if (timed == 0) {
+    if (timed == 0 && flushAt == Sink.NOTHING_HELD) {
       ready = epoll.await(-1);
     } else {
-      long earliest = Long.MAX_VALUE;
-      for (Lane lane : lanes) {
-        earliest = Math.min(earliest, lane.wakeAt);
+      long earliest = flushAt;
+      for (int i = 0; timed > 0 && i < lanes.length; i++) {
+        earliest = Math.min(earliest, lanes[i].wakeAt);
       }
       ready = epoll.awaitMicros(Math.max(0, earliest - now) / 1000 + 1);
       wakeTimed(System.nanoTime());
@@ -315,25 +385,38 @@ final class Worker implements Runnable {
     if (plan == null) {
       return;
     }
-    forwarding = plan.forwarding;
     Lane[] fresh = plan.lanes.toArray(new Lane[0]);
-    if (!Arrays.equals(lanes, fresh)) {
-      use(fresh);
+    boolean same = Arrays.equals(lanes, fresh);
+    if (!same) {
+      letGo();
     }
+    forwarding = plan.forwarding;
     next = null; // the control thread makes no other before all have passed
     plan.passed.countDown();
     Latches.await(plan.resume, "the control thread");
+    if (!same) {
+      take(fresh);
+    }
   }
 
-  private void use(Lane[] fresh) {
+  private void letGo() {
     for (Lane lane : lanes) {
       if (lane.source.readyFd() >= 0) {
         epoll.remove(lane.source.readyFd());
       }
     }
+    lanes = NO_LANES;
+    awakeCount = 0;
+    unflushedCount = 0;
+  }
+
+  /** Lanes that are new, stayed, or come from another worker, which let go of them by now. */
+  private void take(Lane[] fresh) {
     lanes = fresh;
     awake = new Lane[fresh.length];
     awakeCount = 0;
+    unflushed = new Lane[fresh.length];
+    unflushedCount = 0;
     restingBusy = 0;
     timed = 0;
     for (int i = 0; i < fresh.length; i++) {
@@ -344,6 +427,10 @@ final class Worker implements Runnable {
         restingBusy++;
       }
       timed += lane.wakeAt != Long.MAX_VALUE ? 1 : 0;
+      if (lane.unflushed) {
+        unflushed[unflushedCount++] = lane;
+        flushAt = Math.min(flushAt, System.nanoTime());
+      }
       watch(lane, i);
     }
   }

@@ -10,6 +10,7 @@ import java.nio.file.attribute.UserPrincipalNotFoundException;
 import java.util.HashSet;
 import java.util.Objects;
 import java.util.Set;
+import org.vhostnetmap.linux.Affinity;
 import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.netmap.NetmapException;
@@ -31,12 +32,13 @@ final class Advice {
     Set<Object> taken = new HashSet<>();
     for (PortSpec port : options.ports()) {
       Object place =
-          switch (port) {
+          switch (port.plain()) {
             case PortSpec.Vhost vhost -> vhost.path().toAbsolutePath().normalize();
             case PortSpec.Tap tap -> tap.name();
             case PortSpec.Netmap netmap when !netmap.name().isMonitor() -> rings(netmap.name());
             case PortSpec.Netmap _ -> new Object();
-            case PortSpec.Adopted _, PortSpec.Null _, PortSpec.Pktgen _ -> new Object();
+            case PortSpec.Adopted _, PortSpec.Null _, PortSpec.Pktgen _, PortSpec.Tuned _ ->
+                new Object();
           };
       if (!taken.add(place)) {
         throw new Failure(ExitStatus.CONFIG, place + " is given to two ports; each needs its own");
@@ -54,12 +56,34 @@ final class Advice {
     }
   }
 
+  /** A processor for a worker that is not there, or that we may not use. */
+  static void refuseProcessors(Options options) throws Failure, ErrnoException {
+    for (int cpu : options.cpus()) {
+      if (!Affinity.isAvailable(cpu)) {
+        String there = line("/sys/devices/system/cpu/online");
+        throw new Failure(
+            ExitStatus.NO_INPUT,
+            "--cpus: processor %d is not there, or not for this process (there are %s)"
+                .formatted(cpu, there));
+      }
+    }
+  }
+
+  private static String line(String file) {
+    try {
+      return Files.readString(Path.of(file)).strip();
+    } catch (IOException e) {
+      return "unknown ones";
+    }
+  }
+
   static Failure on(PortSpec port, ErrnoException e) {
-    return switch (port) {
+    return switch (port.plain()) {
       case PortSpec.Vhost vhost -> onSocket(vhost.path(), e);
       case PortSpec.Tap tap -> onTap(tap.name(), e);
       case PortSpec.Adopted adopted -> onFd(adopted.fd(), e);
-      case PortSpec.Netmap _, PortSpec.Null _, PortSpec.Pktgen _ -> Failure.of(e, "");
+      case PortSpec.Netmap _, PortSpec.Null _, PortSpec.Pktgen _, PortSpec.Tuned _ ->
+          Failure.of(e, "");
     };
   }
 

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Affinity;
 import org.vhostnetmap.netmap.Netmap;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -65,6 +66,7 @@ final class CommandReader {
             "--socket-group",
             "--log-level",
             "--workers",
+            "--cpus",
             "--poll-us",
             "--netmap",
             "--control")) {
@@ -100,17 +102,59 @@ final class CommandReader {
   }
 
   private static Command run(ParseResult parsed) throws Failure {
+    List<Integer> cpus = cpus(text(parsed, "--cpus"));
+    int workers = number(parsed, "--workers", cpus.size(), 1, Options.MAX_WORKERS);
+    if (!cpus.isEmpty() && workers > cpus.size()) {
+      throw new Failure(
+          ExitStatus.CONFIG,
+          "--workers=%d needs as many processors, and --cpus names %d"
+              .formatted(workers, cpus.size()));
+    }
     return new Command.Run(
         new Options(
             ports(parsed),
             socketMode(text(parsed, "--socket-mode")),
             text(parsed, "--socket-group"),
             logLevel(text(parsed, "--log-level")),
-            number(parsed, "--workers", 0, 1, Options.MAX_WORKERS),
+            workers,
+            cpus,
             number(parsed, "--poll-us", Options.DEFAULT_POLL_MICROS, 0, Options.MAX_POLL_MICROS),
             netmap(text(parsed, "--netmap")),
             parsed.hasMatchedOption("--fix-nic"),
             path(parsed, "--control")));
+  }
+
+  /** {@code 2,4-7}: numbers and ranges, each processor once. */
+  private static List<Integer> cpus(@Nullable String text) throws Failure {
+    var cpus = new ArrayList<Integer>();
+    for (String part : text == null ? new String[0] : text.split(",", -1)) {
+      String[] ends = part.split("-", 2);
+      int first = cpu(ends[0], part);
+      int last = ends.length == 1 ? first : cpu(ends[1], part);
+      for (int cpu = first; cpu <= last; cpu++) {
+        if (cpus.contains(cpu)) {
+          throw usage("--cpus names processor " + cpu + " twice; each worker has its own");
+        }
+        cpus.add(cpu);
+      }
+      if (last < first || cpus.size() > Options.MAX_WORKERS) {
+        throw cpuList(part);
+      }
+    }
+    return List.copyOf(cpus);
+  }
+
+  private static int cpu(String number, String part) throws Failure {
+    if (!number.matches("[0-9]{1,4}") || Integer.parseInt(number) >= Affinity.CPUS) {
+      throw cpuList(part);
+    }
+    return Integer.parseInt(number);
+  }
+
+  private static Failure cpuList(String part) {
+    return usage(
+        "--cpus takes a list of up to %d processors such as 2,4-7, not \"%s\""
+            .formatted(Options.MAX_WORKERS, part));
   }
 
   private static List<PortSpec> ports(ParseResult parsed) throws Failure {

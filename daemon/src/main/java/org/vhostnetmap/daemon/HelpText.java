@@ -22,6 +22,7 @@ final class HelpText {
                       tso=off: no segmentation offload (TSO, USO) either way, for a guest that
                       switches its own off (XDP, ethtool); offloads=off: no checksums either.
                       A comma in PATH is written twice.
+                      coalesce-us=N: at least N us between two calls (interrupts) of one ring (0)
         netmap:NIC    all rings of a NIC: netmap:eth0. With netmap's own suffixes: netmap:eth0-2 ring
                       pair 2, netmap:eth0^ the rings of the host's stack, netmap:eth0* both, so that
                       guests, host and NIC share one bridge; netmap:eth0/rt watches what goes through
@@ -32,6 +33,10 @@ final class HelpText {
         null:         takes every frame and forgets it
         pktgen:[len=N][,rate=N]
                       sends frames of N bytes (64), N per second (as many as are taken)
+        vhost:, tap:, netmap: and vale: ports may be limited; what is over the limit is dropped:
+        ,rate=BITS[,burst=BYTES][,rate-frames=N][,burst-frames=N]
+                      a second, of what the port sends; k, M, G behind a number are 10^3, 10^6, 10^9
+        ,out-rate=... and so on: the same of what is sent to the port (null: too)
 
       Options:
         --socket-path=PATH    the same as vhost:PATH
@@ -39,6 +44,7 @@ final class HelpText {
         --socket-mode=MODE    permissions of the sockets made here, octal (0600)
         --socket-group=GROUP  their group
         --workers=N           threads that move frames (as many as fit the ports and the CPUs)
+        --cpus=LIST           a processor for each worker, such as 2,4-7; so many workers, too
         --poll-us=N           the longest pause between frames, in microseconds, that a worker may poll
                               through, as long as that pays; else it sleeps (200)
         --netmap=WHICH        kernel, emulated (ours, in this process) or auto: the kernel's if there (auto)

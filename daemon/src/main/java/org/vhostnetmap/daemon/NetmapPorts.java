@@ -36,13 +36,13 @@ final class NetmapPorts implements AutoCloseable {
   }
 
   /** Opens one PORT and adds it to the bridge; NIC and host rings together are two ports there. */
-  void add(PortSpec.Netmap spec, String name) throws Failure {
+  void add(PortSpec.Netmap spec, String name, Tuning tuning) throws Failure {
     NetmapDevice opened = device();
     try {
       RegisterRequest request = spec.name().request(opened);
       if (request.mode() == PortMode.NIC_AND_HOST) {
-        add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0), true);
-        add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0), true);
+        add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0), true, tuning);
+        add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0), true, Tuning.NONE);
       } else {
         if (request.mode().bindsHost()) {
           LOG.log(
@@ -50,19 +50,20 @@ final class NetmapPorts implements AutoCloseable {
               name
                   + ": sees nothing of what the host sends unless the NIC is open too: netmap:NIC*");
         }
-        add(opened, name, request, false);
+        add(opened, name, request, false, tuning);
       }
     } catch (NetmapException e) {
       throw Advice.onNetmap(spec, e);
     }
   }
 
-  private void add(NetmapDevice opened, String name, RegisterRequest request, boolean shared)
+  private void add(
+      NetmapDevice opened, String name, RegisterRequest request, boolean shared, Tuning tuning)
       throws NetmapException {
     boolean kernel = opened instanceof KernelDevice;
     var settings = new NicSettings(kernel, options.fixNic(), shared);
     var port = new NetmapBridgePort(name, bridge, loop, opened, request, settings);
-    bridge.add(port);
+    bridge.add(port.limit(tuning.sends(), tuning.receives()));
     LinkWatch watch = links();
     if (watch != null) {
       watch.add(port);

@@ -14,6 +14,7 @@ import org.vhostnetmap.netmap.Netmap;
  * @param socketMode permissions of the sockets we make
  * @param socketGroup their group by name, or null for our own
  * @param workers threads that move frames, 0 = as many as fit this machine
+ * @param cpus processor of each worker; empty to leave that to the kernel
  * @param pollMicros the longest pause between frames that a worker polls through, if that pays
  * @param netmap which netmap serves the ports that are netmap's
  * @param fixNic whether settings of a NIC that don't go with netmap are changed, and put back at
@@ -26,6 +27,7 @@ record Options(
     @Nullable String socketGroup,
     Level logLevel,
     int workers,
+    List<Integer> cpus,
     int pollMicros,
     Netmap.Mode netmap,
     boolean fixNic,

@@ -15,6 +15,16 @@ sealed interface PortSpec {
   /** The most queue pairs that a vhost-user port may offer. */
   int MAX_QUEUE_PAIRS = 8;
 
+  /** The port without its {@link #tuned}. */
+  default PortSpec plain() {
+    return this instanceof Tuned tuned ? tuned.port() : this;
+  }
+
+  /** What it is told besides what it is. */
+  default Tuning tuned() {
+    return this instanceof Tuned tuned ? tuned.tuning() : Tuning.NONE;
+  }
+
   /** Reads one PORT. */
   static PortSpec parse(String text) throws PortSyntaxException {
     return new PortSpecParser(text).parse();
@@ -90,6 +100,19 @@ sealed interface PortSpec {
     @Override
     public String text() {
       return name.text();
+    }
+  }
+
+  /**
+   * Any of the others with limits and the like behind it: {@code vhost:PATH,rate=100M}.
+   *
+   * @param port what it is
+   * @param tuning what it is told besides
+   */
+  record Tuned(PortSpec port, Tuning tuning) implements PortSpec {
+    @Override
+    public String text() {
+      return port.text() + tuning.text();
     }
   }
 

@@ -22,9 +22,10 @@ final class PortSpecParser {
    * One setting; {@code value} is empty for a plain word, and then {@code valueAt} is where {@code
    * =} would stand.
    */
-  private record Setting(String key, int keyAt, String value, int valueAt, boolean hasValue) {}
+  record Setting(String key, int keyAt, String value, int valueAt, boolean hasValue) {}
 
   private final String text;
+  private final TuningReader tuning = new TuningReader(this);
   private int at;
 
   PortSpecParser(String text) {
@@ -32,6 +33,12 @@ final class PortSpecParser {
   }
 
   PortSpec parse() throws PortSyntaxException {
+    PortSpec port = port();
+    Tuning asked = tuning.tuning();
+    return asked.equals(Tuning.NONE) ? port : new PortSpec.Tuned(port, asked);
+  }
+
+  private PortSpec port() throws PortSyntaxException {
     int colon = text.indexOf(':');
     if (colon < 0) {
       throw error(text.length(), "no kind of port; write " + KINDS);
@@ -67,7 +74,10 @@ final class PortSpecParser {
         case "offloads" -> offloads = onOff(setting);
         case "queues" -> queuePairs = (int) number(setting, 1, PortSpec.MAX_QUEUE_PAIRS);
         default ->
-            throw unknown(setting, "connect, queues=N, announce, mtu, tso=off, offloads=off");
+            tune(
+                setting,
+                TuningReader.Allowed.ALL,
+                "connect, queues=N, announce, mtu, tso=off, offloads=off");
       }
     }
     PortSpec.Offloads offered =
@@ -79,11 +89,14 @@ final class PortSpecParser {
 
   private PortSpec netmap() throws PortSyntaxException {
     try {
-      PortName name = PortName.parse(text);
+      int end = TuningReader.start(text);
+      PortName name = PortName.parse(text.substring(0, end));
       if (name.name().indexOf(',') >= 0) {
         throw error(
             text.indexOf(','), "settings of a netmap port are @options, as in @conf:slots=512");
       }
+      at = end;
+      onlyTuning(TuningReader.Allowed.RATES);
       return new PortSpec.Netmap(name);
     } catch (PortNameException e) {
       throw error(e.position(), e.problem());
@@ -107,7 +120,7 @@ final class PortSpecParser {
         throw error(start + i, "this character can't be part of an interface name");
       }
     }
-    noSettings();
+    onlyTuning(TuningReader.Allowed.RATES);
     return new PortSpec.Tap(name);
   }
 
@@ -116,7 +129,7 @@ final class PortSpecParser {
     if (!name().isEmpty()) {
       throw error(start, "null: takes nothing behind its colon");
     }
-    noSettings();
+    onlyTuning(TuningReader.Allowed.OUT_RATES);
     return new PortSpec.Null();
   }
 
@@ -177,9 +190,18 @@ final class PortSpecParser {
     return at == text.length() ? List.of() : settingsFrom(at + 1);
   }
 
-  private void noSettings() throws PortSyntaxException {
-    if (at < text.length()) {
-      throw error(at, "this kind of port has no settings");
+  private void onlyTuning(TuningReader.Allowed allowed) throws PortSyntaxException {
+    for (Setting setting : settings()) {
+      tune(setting, allowed, "");
+    }
+  }
+
+  private void tune(Setting setting, TuningReader.Allowed allowed, String others)
+      throws PortSyntaxException {
+    if (!tuning.take(setting, allowed)) {
+      String rates =
+          allowed == TuningReader.Allowed.OUT_RATES ? "out-rate=N" : "rate=N, out-rate=N";
+      throw unknown(setting, others.isEmpty() ? rates : others + ", " + rates + ", coalesce-us=N");
     }
   }
 
@@ -224,7 +246,7 @@ final class PortSpecParser {
     };
   }
 
-  private long number(Setting setting, long min, long max) throws PortSyntaxException {
+  long number(Setting setting, long min, long max) throws PortSyntaxException {
     if (setting.value.isEmpty()) {
       throw error(
           setting.valueAt, setting.key + " needs a number, as in " + setting.key + "=" + min);
@@ -247,7 +269,7 @@ final class PortSpecParser {
     return error(setting.keyAt, "unknown setting \"%s\"; known: %s".formatted(setting.key, known));
   }
 
-  private PortSyntaxException error(int position, String problem) {
+  PortSyntaxException error(int position, String problem) {
     return new PortSyntaxException(text, position, problem);
   }
 }

@@ -64,6 +64,7 @@ final class Wiring {
     Memory.requireLittleEndian();
     Advice.refuseContradictions(options);
     try {
+      Advice.refuseProcessors(options);
       var wiring = new Wiring(options, open);
       for (PortSpec spec : options.ports()) {
         wiring.add(spec);
@@ -80,15 +81,23 @@ final class Wiring {
 
   private static Bridge.Settings settings(Options options) {
     return new Bridge.Settings(
-        options.workers(), options.pollMicros(), Bridge.Settings.DEFAULT.ageingSeconds());
+        options.workers(),
+        options.pollMicros(),
+        Bridge.Settings.DEFAULT.ageingSeconds(),
+        options.cpus());
   }
 
   private void add(PortSpec spec) throws Failure {
     try {
-      if (spec instanceof PortSpec.Netmap netmap) {
-        netmapPorts.add(netmap, uniqueName(spec));
+      Tuning tuning = spec.tuned();
+      if (spec.plain() instanceof PortSpec.Netmap netmap) {
+        netmapPorts.add(netmap, uniqueName(spec), tuning);
       } else {
-        bridge.add(port(spec, uniqueName(spec)));
+        Port port = port(spec.plain(), uniqueName(spec));
+        if (port instanceof GuestPort guest) {
+          guest.withCallPause(tuning.coalesceMicros());
+        }
+        bridge.add(port.limit(tuning.sends(), tuning.receives()));
       }
     } catch (ErrnoException e) {
       throw Advice.on(spec, e);
@@ -100,7 +109,7 @@ final class Wiring {
       case PortSpec.Vhost vhost -> guest(vhost, name);
       case PortSpec.Adopted adopted -> guest(adopted, name);
       case PortSpec.Tap tap -> new TapPort(name, tap.name());
-      case PortSpec.Netmap netmap -> throw new IllegalArgumentException(netmap.text());
+      case PortSpec.Netmap _, PortSpec.Tuned _ -> throw new IllegalArgumentException(spec.text());
       case PortSpec.Null _ -> new NullPort(name);
       case PortSpec.Pktgen pktgen -> new PktgenPort(name, pktgen.length(), pktgen.rate());
     };

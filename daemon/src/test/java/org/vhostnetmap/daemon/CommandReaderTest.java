@@ -28,13 +28,14 @@ class CommandReaderTest {
             null,
             Level.INFO,
             0,
-            50,
+            List.of(),
+            200,
             Netmap.Mode.AUTO,
             false,
             null),
         options("null:"));
     for (String told :
-        List.of("(0600)", "in microseconds (50)", "if there (auto)", "debug (info)")) {
+        List.of("(0600)", "else it sleeps (200)", "if there (auto)", "debug (info)")) {
       assertTrue(HelpText.TEXT.contains(told), told);
     }
   }
@@ -50,6 +51,7 @@ class CommandReaderTest {
             "--log-level=DEBUG",
             "--workers=2",
             "null:",
+            "--cpus=5,2-3",
             "--poll-us=0",
             "--netmap=emulated",
             "--fix-nic",
@@ -61,6 +63,7 @@ class CommandReaderTest {
             "kvm",
             Level.DEBUG,
             2,
+            List.of(5, 2, 3),
             0,
             Netmap.Mode.EMULATED,
             true,
@@ -99,6 +102,14 @@ class CommandReaderTest {
     assertInstanceOf(Command.Version.class, CommandReader.read("--version"));
   }
 
+  @Test
+  void thereAreAsManyWorkersAsProcessorsForThemUnlessToldOtherwise() throws Failure {
+    assertEquals(3, options("null:", "--cpus=0,2,4").workers());
+    assertEquals(2, options("null:", "--cpus=0,2,4", "--workers=2").workers());
+    var e = assertThrows(Failure.class, () -> options("null:", "--cpus=0", "--workers=2"));
+    assertEquals(ExitStatus.CONFIG, e.status());
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -113,6 +124,13 @@ class CommandReaderTest {
         "--log-level=loud null:",
         "--workers=0 null:",
         "--workers=65 null:",
+        "--cpus= null:",
+        "--cpus=1, null:",
+        "--cpus=3-2 null:",
+        "--cpus=1,0-1 null:",
+        "--cpus=0-64 null:",
+        "--cpus=2000 null:",
+        "--cpus=x null:",
         "--poll-us=-1 null:",
         "--poll-us null:",
         "--control",

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vhostnetmap.bridge.RateSetting;
 
 class PortSpecTest {
   @Test
@@ -33,6 +34,18 @@ class PortSpecTest {
   void withoutOffloadsThereIsNoSegmentationEither() throws PortSyntaxException {
     assertEquals(
         PortSpec.parse("vhost:a,offloads=off"), PortSpec.parse("vhost:a,tso=off,offloads=off"));
+  }
+
+  @Test
+  void limitsAreReadWithTheirUnitsAndTheUsualBursts() throws PortSyntaxException {
+    Tuning tuning =
+        PortSpec.parse(
+                "vhost:/a,rate=100M,mtu,out-rate-frames=10k,out-burst-frames=7,coalesce-us=20")
+            .tuned();
+    assertEquals(new RateSetting(100_000_000, 131_072, 0, 0), tuning.sends());
+    assertEquals(new RateSetting(0, 0, 10_000, 7), tuning.receives());
+    assertEquals(20, tuning.coalesceMicros());
+    assertEquals(Tuning.NONE, PortSpec.parse("vhost:/a,coalesce-us=0").tuned());
   }
 
   @Test
@@ -67,7 +80,13 @@ class PortSpecTest {
         "pktgen:",
         "pktgen:len=60",
         "pktgen:rate=5",
-        "pktgen:len=1514,rate=1000000"
+        "pktgen:len=1514,rate=1000000",
+        "vhost:/tmp/a.sock,queues=2,rate=100M,burst=1M,rate-frames=10k,out-rate=1500k",
+        "vhost:/tmp/a.sock,coalesce-us=50",
+        "tap:tap0,rate=1G,out-rate-frames=1M,out-burst-frames=100",
+        "netmap:eth0,rate=10G",
+        "vale0:vm1@conf:rings=2,slots=256,out-rate=1T",
+        "null:,out-rate=8k"
       })
   void theTextOfAPortReadsBackAsItself(String text) throws PortSyntaxException {
     assertEquals(text, PortSpec.parse(text).text());
@@ -108,7 +127,21 @@ class PortSpecTest {
         "tap:                    | name of the TAP        | 4",
         "tap:a/b                 | interface name         | 5",
         "tap:1234567890123456    | at most 15             | 19",
-        "tap:t0,queues=2         | no settings            | 6",
+        "tap:t0,queues=2         | unknown setting        | 7",
+        "tap:t0,coalesce-us=2    | unknown setting        | 7",
+        "null:,rate=1M           | unknown setting        | 6",
+        "vhost:/a,rate=7k        | between 8000 and       | 14",
+        "vhost:/a,rate=2T        | between 8000 and       | 14",
+        "vhost:/a,rate=          | needs a number         | 14",
+        "vhost:/a,rate=k         | needs a number         | 14",
+        "vhost:/a,rate=1K        | whole number           | 15",
+        "vhost:/a,rate=1.5M      | whole number           | 15",
+        "vhost:/a,rate=1M,rate=2M | given twice           | 17",
+        "vhost:/a,burst=1M       | goes with rate=N       | 9",
+        "vhost:/a,rate=1M,burst-frames=5 | goes with rate-frames=N | 17",
+        "vhost:/a,coalesce-us=2M | between 0 and          | 21",
+        "netmap:eth0,rate=x      | whole number           | 17",
+        "pktgen:out-rate=1M      | unknown setting        | 7",
         "null:x                  | nothing behind         | 5",
         "pktgen:len=59           | between 60 and 2048    | 11",
         "pktgen:len=2049         | between 60 and 2048    | 11",

@@ -64,6 +64,12 @@ public interface LibC {
   /** man 2 statx; chosen over fstat because its structure is the same on every architecture. */
   int statx(int directory, @In String path, int flags, int mask, @Out byte[] statx);
 
+  /** man 2 sched_setaffinity; {@code size} is that of the mask, thread 0 is the calling one. */
+  int sched_setaffinity(int thread, long size, @In byte[] mask);
+
+  /** man 2 sched_getaffinity. */
+  int sched_getaffinity(int thread, long size, @Out byte[] mask);
+
   /** man 2 eventfd. */
   int eventfd(int initial, int flags);
 
