@@ -121,6 +121,12 @@ public final class Memory {
     ALL.set(LONG, address, value);
   }
 
+  /** Publishes 64 bits at an 8-aligned {@code address} after all earlier stores. */
+  public static void publishLong(long address, long value) {
+    VarHandle.releaseFence();
+    ALL.set(ValueLayout.JAVA_LONG, address, value);
+  }
+
   /**
    * Copies {@code length} bytes; the two ranges may not be assumed to stay the same meanwhile, but
    * may overlap.

@@ -72,6 +72,10 @@ class MemoryTest {
     assertEquals(0xff, Memory.getUnsignedShort(at));
     assertEquals(0xffffL, Memory.getUnsignedInt(at + 2));
     assertEquals(0xffffffffL, Memory.getLong(at + 8));
+    Memory.publishLong(at + 16, -2);
+    assertEquals(0xfe00000000000000L, Memory.getLong(at + 9));
+    assertEquals(-2, Memory.getLong(at + 16));
+    assertEquals(0, Memory.getLong(at + 24));
   }
 
   @Test
@@ -124,6 +128,7 @@ class MemoryTest {
         access("putInt", store(address -> Memory.putInt(address, 1))),
         access("publishInt", store(address -> Memory.publishInt(address, 1))),
         access("putLong", store(address -> Memory.putLong(address, 1))),
+        access("publishLong", store(address -> Memory.publishLong(address, 1))),
         access("copy", store(address -> Memory.copy(address, address + 1024, 64))),
         access("fill", store(address -> Memory.fill(address, 64, 1))),
         access("copyToArray", store(address -> Memory.copyToArray(address, array, 0, 64))),

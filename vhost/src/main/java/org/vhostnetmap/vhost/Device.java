@@ -18,6 +18,7 @@ import org.vhostnetmap.vhost.feature.VirtioFeature;
 import org.vhostnetmap.vhost.message.MemoryRegion;
 import org.vhostnetmap.vhost.message.VringAddress;
 import org.vhostnetmap.virtqueue.GuestFault;
+import org.vhostnetmap.virtqueue.RingFormat;
 
 /**
  * The virtio-net device behind one front-end: features, memory, rings and status byte, and the one
@@ -155,7 +156,7 @@ final class Device implements AutoCloseable {
       ring.enabled(false);
     }
     update();
-    rings.forEach(ring -> ring.base(0));
+    rings.forEach(Ring::forgetBase);
     features = FeatureSet.of(new VirtioFeature[0]);
     featuresRefused = false;
     status = 0;
@@ -252,9 +253,15 @@ final class Device implements AutoCloseable {
   void setSize(Ring ring, long entries) throws Refusal {
     requireStill(ring, "size");
     ring.size(entries);
-    if (!Ring.isSize(entries)) {
-      throw new Refusal(Ring.impossible(entries), true);
+    RingFormat format = expectedFormat();
+    if (!format.isSize(entries)) {
+      throw new Refusal(Ring.impossible(entries, format), true);
     }
+  }
+
+  /** What the rings will be; before SET_FEATURES what they may become. */
+  private RingFormat expectedFormat() {
+    return Ring.format(features.isEmpty() ? offer.features() : features);
   }
 
   /** SET_VRING_ADDR. The addresses are looked at when the ring starts: memory may come later. */
@@ -266,12 +273,12 @@ final class Device implements AutoCloseable {
   }
 
   /**
-   * SET_VRING_BASE; of a split ring the low 16 bits count. May differ from what GET_VRING_BASE
-   * answered (trap 18).
+   * SET_VRING_BASE; of a split ring the low 16 bits count, which the ring knows when it starts. May
+   * differ from what GET_VRING_BASE answered (trap 18).
    */
   void setBase(Ring ring, long value) throws Refusal {
     requireStill(ring, "base");
-    ring.base((int) (value & 0xffff));
+    ring.base(value);
   }
 
   private static void requireStill(Ring ring, String what) throws Refusal {
@@ -302,12 +309,12 @@ final class Device implements AutoCloseable {
 
   /**
    * GET_VRING_BASE: the data plane lets go, the ring forgets its descriptors and addresses. Answers
-   * the index.
+   * where it stands.
    */
-  int stop(Ring ring) {
+  long stop(Ring ring) {
     without(ring);
     ring.stop();
-    return ring.base();
+    return ring.base(features);
   }
 
   /**

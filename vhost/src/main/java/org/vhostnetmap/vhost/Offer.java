@@ -54,8 +54,8 @@ public record Offer(
    *   <li>NOTIFY_ON_EMPTY: legacy; a driver may live without it.
    *   <li>Checksum and segmentation offloads are left to {@link #withChecksums} and {@link
    *       #withOffloads}: the data plane has to serve them.
-   *   <li>PACKED, LOG_ALL (with LOG_SHMFD), in-flight, post-copy and device state come with the
-   *       code that serves them.
+   *   <li>LOG_ALL (with LOG_SHMFD), in-flight, post-copy and device state come with the code that
+   *       serves them.
    *   <li>CONFIG, INBAND_NOTIFICATIONS, XEN_MMAP: QEMU acknowledges bits that it then does not
    *       follow.
    * </ul>
@@ -68,6 +68,7 @@ public record Offer(
             VIRTIO_F_INDIRECT_DESC,
             VIRTIO_F_EVENT_IDX,
             VIRTIO_F_IN_ORDER,
+            VIRTIO_F_RING_PACKED,
             VIRTIO_NET_F_MRG_RXBUF,
             VHOST_USER_F_PROTOCOL_FEATURES);
     if (queuePairs > 1) {

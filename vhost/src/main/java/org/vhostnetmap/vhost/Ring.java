@@ -3,6 +3,8 @@ package org.vhostnetmap.vhost;
 
 import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_EVENT_IDX;
 import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_INDIRECT_DESC;
+import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_IN_ORDER;
+import static org.vhostnetmap.vhost.feature.VirtioFeature.VIRTIO_F_RING_PACKED;
 
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
@@ -14,8 +16,7 @@ import org.vhostnetmap.virtqueue.Chains;
 import org.vhostnetmap.virtqueue.Direction;
 import org.vhostnetmap.virtqueue.GuestFault;
 import org.vhostnetmap.virtqueue.GuestMemory;
-import org.vhostnetmap.virtqueue.SplitLayout;
-import org.vhostnetmap.virtqueue.SplitVirtqueue;
+import org.vhostnetmap.virtqueue.RingFormat;
 import org.vhostnetmap.virtqueue.Virtqueue;
 
 /**
@@ -25,12 +26,14 @@ import org.vhostnetmap.virtqueue.Virtqueue;
  * only.
  */
 final class Ring {
+  private static final long NOT_TOLD = -1;
+
   private final int index;
   private final Signals signals;
   private int size;
   private long impossibleSize; // what was asked when size is 0
   private @Nullable VringAddress address;
-  private int base;
+  private long base = NOT_TOLD;
   private boolean started;
   private boolean enabled;
 
@@ -46,6 +49,7 @@ final class Ring {
   private long faults;
   private long discarded;
   private long calls;
+  private int availableIndex;
   private int usedIndex;
 
   Ring(int index, Signals signals) {
@@ -66,31 +70,44 @@ final class Ring {
     return started && enabled && fault == null;
   }
 
-  /** Next available index to go on at, as GET_VRING_BASE answers; of a ring that does not run. */
-  int base() {
-    return base;
+  /** Where to go on, as GET_VRING_BASE answers, 32 bits; of a ring that does not run. */
+  long base(FeatureSet<VirtioFeature> features) {
+    RingFormat format = format(features);
+    if (base == NOT_TOLD) {
+      return format.firstBase();
+    }
+    return format == RingFormat.SPLIT ? base & 0xffff : base;
   }
 
-  static boolean isSize(long entries) {
-    return entries >= 1 && entries <= SplitLayout.MAXIMUM_SIZE && SplitLayout.isSize((int) entries);
+  static RingFormat format(FeatureSet<VirtioFeature> features) {
+    return features.has(VIRTIO_F_RING_PACKED) ? RingFormat.PACKED : RingFormat.SPLIT;
   }
 
   /** Why a ring can't have this size. */
-  static String impossible(long entries) {
-    return "size " + entries + " is no power of two up to " + SplitLayout.MAXIMUM_SIZE;
+  static String impossible(long entries, RingFormat format) {
+    return "size " + entries + " is not " + format.sizes();
   }
 
-  /** Any number; with an impossible one the ring breaks when it starts. */
+  /**
+   * Any number; with an impossible one the ring breaks when it starts. Only then it is known for
+   * sure which format it has.
+   */
   void size(long entries) {
-    boolean possible = isSize(entries);
+    boolean possible = RingFormat.PACKED.isSize(entries);
     size = possible ? (int) entries : 0;
     impossibleSize = possible ? 0 : entries;
     started = false;
   }
 
-  void base(int availableIndex) {
-    base = availableIndex;
+  /** 32 bits, of which a split ring takes the lower half. */
+  void base(long told) {
+    base = told;
     started = false;
+  }
+
+  /** As if no base had been told. */
+  void forgetBase() {
+    base(NOT_TOLD);
   }
 
   /**
@@ -208,8 +225,9 @@ final class Ring {
 
   private @Nullable Virtqueue open(FeatureSet<VirtioFeature> features, GuestMemory memory) {
     VringAddress place = address;
-    if (impossibleSize != 0) {
-      breaks(impossible(impossibleSize));
+    RingFormat format = format(features);
+    if (impossibleSize != 0 || (size != 0 && !format.isSize(size))) {
+      breaks(impossible(Math.max(impossibleSize, size), format));
       return null;
     }
     if (size == 0 || place == null) {
@@ -222,34 +240,48 @@ final class Ring {
       misplaced = true;
       return null;
     }
-    long descriptors =
-        memory.translateFrontend(place.descriptor(), SplitLayout.descriptorTableBytes(size));
-    long available =
-        memory.translateFrontend(place.available(), SplitLayout.availableRingBytes(size));
-    long used = memory.translateFrontend(place.used(), SplitLayout.usedRingBytes(size));
-    if (descriptors == 0 || available == 0 || used == 0) {
+    int start = (int) base(features);
+    if (!format.isBase(start, size)) {
+      breaks("base 0x" + Integer.toHexString(start) + " is outside a ring of " + size);
+      return null;
+    }
+    return open(features, format, memory, place, start);
+  }
+
+  private @Nullable Virtqueue open(
+      FeatureSet<VirtioFeature> features,
+      RingFormat format,
+      GuestMemory memory,
+      VringAddress place,
+      int start) {
+    // SET_VRING_ADDR has the words of a split ring for the three areas of either format.
+    long descriptorArea =
+        memory.translateFrontend(place.descriptor(), format.descriptorAreaBytes(size));
+    long driverArea = memory.translateFrontend(place.available(), format.driverAreaBytes(size));
+    long deviceArea = memory.translateFrontend(place.used(), format.deviceAreaBytes(size));
+    if (descriptorArea == 0 || driverArea == 0 || deviceArea == 0) {
       breaks("not wholly inside one memory region: " + describe(place));
       misplaced = true;
       return null;
     }
     // Host pages keep the alignment of the front-end's, but a region may begin anywhere.
-    if (descriptors % SplitLayout.DESCRIPTOR_ALIGNMENT != 0
-        || available % SplitLayout.AVAILABLE_ALIGNMENT != 0
-        || used % SplitLayout.USED_ALIGNMENT != 0) {
-      breaks("not aligned to 16, 2 and 4 bytes: " + describe(place));
+    if (!format.isAligned(descriptorArea, driverArea, deviceArea)) {
+      breaks("not aligned to " + format.alignments() + " bytes: " + describe(place));
       misplaced = true;
       return null;
     }
-    return new SplitVirtqueue(
-        new SplitVirtqueue.Setup(
+    return Virtqueue.open(
+        new Virtqueue.Setup(
+            format,
             size,
-            descriptors,
-            available,
-            used,
-            base,
+            descriptorArea,
+            driverArea,
+            deviceArea,
+            start,
             Vring.isReceive(index) ? Direction.WRITABLE : Direction.READABLE,
             features.has(VIRTIO_F_EVENT_IDX),
-            features.has(VIRTIO_F_INDIRECT_DESC)),
+            features.has(VIRTIO_F_INDIRECT_DESC),
+            features.has(VIRTIO_F_IN_ORDER)),
         memory);
   }
 
@@ -279,7 +311,12 @@ final class Ring {
         callOnce();
       }
     }
-    base = queue.base();
+    keep(queue);
+  }
+
+  private void keep(Virtqueue queue) {
+    base = Integer.toUnsignedLong(queue.base());
+    availableIndex = queue.availableIndex();
     usedIndex = queue.usedIndex();
   }
 
@@ -287,8 +324,7 @@ final class Ring {
   void rest() {
     Vring was = running;
     if (was != null) {
-      base = was.queue().base();
-      usedIndex = was.queue().usedIndex();
+      keep(was.queue());
       calls += was.calls();
       parked = started && !enabled;
       running = null;
@@ -324,7 +360,7 @@ final class Ring {
         state(),
         words(),
         size,
-        now == null ? base : now.queue().base(),
+        now == null ? availableIndex : now.queue().availableIndex(),
         now == null ? usedIndex : now.queue().usedIndex(),
         kick != null,
         call != null,

@@ -34,13 +34,22 @@ public final class Chains {
   /** Bytes in each chain. */
   public final long[] length = new long[CHAINS];
 
-  /** Index of the descriptor that heads each chain: what the used element gives back. */
+  /**
+   * What the used element gives back: the index of the descriptor that heads each chain; of a
+   * packed ring its buffer id. 0 to 65535.
+   */
   public final int[] head = new int[CHAINS];
 
   /** Bytes the device wrote into each chain, set before {@code complete}. */
   public final int[] written = new int[CHAINS];
 
+  /** Descriptors in the ring that each chain takes: of a packed ring any number, else 1. */
+  final int[] slots = new int[CHAINS];
+
   int count;
+
+  /** The sum of {@link #slots}. */
+  int slotsHeld;
 
   /** Zero-length descriptors met so far: they leave no segment but cost time like one. */
   int empty;
@@ -51,6 +60,7 @@ public final class Chains {
   /** Forgets all chains. */
   public void clear() {
     count = 0;
+    slotsHeld = 0;
     empty = 0;
     firstSegment[0] = 0;
   }

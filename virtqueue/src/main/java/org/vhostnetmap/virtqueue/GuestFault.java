@@ -17,8 +17,10 @@ public final class GuestFault extends Exception {
     HEAD_INDEX("head out of range"),
     /** {@code next} is no descriptor's index (2.7.5). */
     NEXT_INDEX("next out of range"),
-    /** The chain has more descriptors than its table: it loops (2.7.5.1). */
+    /** The chain has more descriptors than its table or ring: it loops (2.7.5.1, 2.8.17). */
     DESCRIPTOR_LOOP("descriptor loop"),
+    /** A chain of a packed ring goes on in a descriptor that is not available (2.8.6). */
+    CHAIN_CUT("chain goes on where nothing is available"),
     /** A buffer or an indirect table is not wholly inside guest memory. */
     ADDRESS("buffer outside guest memory"),
     /**

@@ -10,21 +10,9 @@ package org.vhostnetmap.virtqueue;
 ///   +12 le16 flags                    +4  le16 ring[size]             +4  { le32 id, le32 len } ring[size]
 ///   +14 le16 next                     +4 + 2 size  le16 used_event    +4 + 8 size  le16 avail_event
 /// ```
-public final class SplitLayout {
+final class SplitLayout {
   /** The largest ring (2.7). */
-  public static final int MAXIMUM_SIZE = 32768;
-
-  /** Bytes of one descriptor. */
-  public static final int DESCRIPTOR_BYTES = 16;
-
-  /** Alignment of the descriptor table. */
-  public static final int DESCRIPTOR_ALIGNMENT = 16;
-
-  /** Alignment of the available ring. */
-  public static final int AVAILABLE_ALIGNMENT = 2;
-
-  /** Alignment of the used ring. */
-  public static final int USED_ALIGNMENT = 4;
+  static final int MAXIMUM_SIZE = 32768;
 
   static final int FLAGS = 0;
   static final int INDEX = 2;
@@ -42,23 +30,13 @@ public final class SplitLayout {
 
   private SplitLayout() {}
 
-  /** Whether a split ring may have this many entries: a power of two, 1 to 32768. */
-  public static boolean isSize(int size) {
-    return size >= 1 && size <= MAXIMUM_SIZE && Integer.bitCount(size) == 1;
-  }
-
-  /** Bytes of the descriptor table. */
-  public static long descriptorTableBytes(int size) {
-    return (long) DESCRIPTOR_BYTES * size;
-  }
-
   /** Bytes of the available ring with its event word, which is there whether negotiated or not. */
-  public static long availableRingBytes(int size) {
+  static long availableRingBytes(int size) {
     return RING + 2L * size + 2;
   }
 
   /** Bytes of the used ring with its event word. */
-  public static long usedRingBytes(int size) {
+  static long usedRingBytes(int size) {
     return RING + 8L * size + 2;
   }
 

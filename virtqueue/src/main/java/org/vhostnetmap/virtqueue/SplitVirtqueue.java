@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.virtqueue;
 
-import static org.vhostnetmap.virtqueue.SplitLayout.DESCRIPTOR_BYTES;
+import static org.vhostnetmap.virtqueue.ChainBuilder.DESCRIPTOR_BYTES;
 import static org.vhostnetmap.virtqueue.SplitLayout.FLAGS;
 import static org.vhostnetmap.virtqueue.SplitLayout.INDEX;
 import static org.vhostnetmap.virtqueue.SplitLayout.RING;
@@ -24,48 +24,14 @@ public final class SplitVirtqueue extends Virtqueue {
   /** When less than this is left of {@link #PARKED}, it is parked anew. */
   private static final int PARK_AGAIN = 0x8000;
 
-  /**
-   * What the driver set up, addresses already translated by the owner of the memory.
-   *
-   * @param size entries, a power of two up to 32768
-   * @param descriptorTable host address, 16-aligned, of {@link SplitLayout#descriptorTableBytes}
-   *     mapped bytes
-   * @param availableRing host address, 2-aligned, of {@link SplitLayout#availableRingBytes}
-   * @param usedRing host address, 4-aligned, of {@link SplitLayout#usedRingBytes}
-   * @param base available index to go on at (VHOST_USER_SET_VRING_BASE), 0 to 65535
-   * @param direction which way the buffers go
-   * @param eventIndex VIRTIO_F_EVENT_IDX was negotiated
-   * @param indirect VIRTIO_F_INDIRECT_DESC was negotiated
-   */
-  public record Setup(
-      int size,
-      long descriptorTable,
-      long availableRing,
-      long usedRing,
-      int base,
-      Direction direction,
-      boolean eventIndex,
-      boolean indirect) {
-    /** Refuses what no driver may ask for. */
-    public Setup {
-      if (!SplitLayout.isSize(size)) {
-        throw new IllegalArgumentException("ring size " + size + " is no power of two up to 32768");
-      }
-      if (descriptorTable % SplitLayout.DESCRIPTOR_ALIGNMENT != 0
-          || availableRing % SplitLayout.AVAILABLE_ALIGNMENT != 0
-          || usedRing % SplitLayout.USED_ALIGNMENT != 0) {
-        throw new IllegalArgumentException("ring addresses are not aligned to 16, 2 and 4 bytes");
-      }
-    }
-  }
-
   private final int size;
   private final int mask;
   private final long descriptorTable;
   private final long availableRing;
   private final long usedRing;
-  private final DescriptorWalk walk;
+  private final SplitWalk walk;
   private final boolean eventIndex;
+  private final boolean oneElementForAll;
   private final long wrongDirection; // descriptor bits that leave the fast path
   private final long rightDirection;
 
@@ -85,13 +51,15 @@ public final class SplitVirtqueue extends Virtqueue {
 
   /** Takes over a ring; reads the used index from the ring itself. */
   public SplitVirtqueue(Setup setup, GuestMemory memory) {
+    setup.require(RingFormat.SPLIT);
     size = setup.size();
     mask = size - 1;
-    descriptorTable = setup.descriptorTable();
-    availableRing = setup.availableRing();
-    usedRing = setup.usedRing();
+    descriptorTable = setup.descriptorArea();
+    availableRing = setup.driverArea();
+    usedRing = setup.deviceArea();
     eventIndex = setup.eventIndex();
-    walk = new DescriptorWalk(memory, setup.direction(), setup.indirect());
+    oneElementForAll = setup.inOrder() && setup.direction() == Direction.READABLE;
+    walk = new SplitWalk(memory, setup.direction(), setup.indirect());
     rightDirection = setup.direction() == Direction.WRITABLE ? VIRTQ_DESC_F_WRITE : 0;
     wrongDirection = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE;
     lastAvailable = setup.base() & 0xffff;
@@ -111,11 +79,16 @@ public final class SplitVirtqueue extends Virtqueue {
   }
 
   @Override
+  public int availableIndex() {
+    return lastAvailable;
+  }
+
+  @Override
   public int usedIndex() {
     return usedIndex;
   }
 
-  /** Chains that were completed but not published. */
+  @Override
   public int unpublished() {
     return (usedIndex - publishedIndex) & 0xffff;
   }
@@ -219,7 +192,7 @@ public final class SplitVirtqueue extends Virtqueue {
     }
   }
 
-  /** Chains that were refused. */
+  @Override
   public long faults() {
     return faults;
   }
@@ -227,14 +200,21 @@ public final class SplitVirtqueue extends Virtqueue {
   @Override
   public void complete(Chains chains, int count) {
     int index = usedIndex;
-    for (int i = 0; i < count; i++) {
-      // virtio 1.3, 2.7.8: { le32 id, le32 len }, four-aligned, so an unaligned plain long.
-      Memory.putLong(
-          usedRing + RING + 8L * ((index + i) & mask),
-          (long) chains.written[i] << 32 | chains.head[i]);
+    if (oneElementForAll && count > 0) {
+      // virtio 1.3, 2.7.9: the first element with the id of the last stands for all.
+      putElement(publishedIndex, chains.head[count - 1], 0);
+    } else {
+      for (int i = 0; i < count; i++) {
+        putElement(index + i, chains.head[i], chains.written[i]);
+      }
     }
     usedIndex = (index + count) & 0xffff;
     lastAvailable = (lastAvailable + count) & 0xffff;
+  }
+
+  /** virtio 1.3, 2.7.8: { le32 id, le32 len }, four-aligned, so an unaligned plain long. */
+  private void putElement(int index, int head, int written) {
+    Memory.putLong(usedRing + RING + 8L * (index & mask), (long) written << 32 | head);
   }
 
   @Override
@@ -263,10 +243,7 @@ public final class SplitVirtqueue extends Virtqueue {
         == 0;
   }
 
-  /**
-   * The driver's call fd was replaced or unmasked: calls may have been lost, so the next one is
-   * unconditional.
-   */
+  @Override
   public void forgetCalls() {
     callUnconditionally = true;
   }

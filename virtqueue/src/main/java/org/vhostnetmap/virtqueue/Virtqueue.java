@@ -9,20 +9,85 @@ package org.vhostnetmap.virtqueue;
  *
  * <p>A call here is paid once per burst; the loops over frames are inside each kind of queue.
  */
-public abstract sealed class Virtqueue permits SplitVirtqueue {
+public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
+  /**
+   * What the driver set up, addresses already translated by the owner of the memory. The areas have
+   * the names of virtio 1.3, 2.6.
+   *
+   * @param format of the ring
+   * @param size entries
+   * @param descriptorArea host address of {@link RingFormat#descriptorAreaBytes} mapped bytes
+   * @param driverArea host address of {@link RingFormat#driverAreaBytes}
+   * @param deviceArea host address of {@link RingFormat#deviceAreaBytes}
+   * @param base where to go on, in the form of VHOST_USER_SET_VRING_BASE
+   * @param direction which way the buffers go
+   * @param eventIndex VIRTIO_F_EVENT_IDX was negotiated
+   * @param indirect VIRTIO_F_INDIRECT_DESC was negotiated
+   * @param inOrder VIRTIO_F_IN_ORDER was negotiated
+   */
+  public record Setup(
+      RingFormat format,
+      int size,
+      long descriptorArea,
+      long driverArea,
+      long deviceArea,
+      int base,
+      Direction direction,
+      boolean eventIndex,
+      boolean indirect,
+      boolean inOrder) {
+    /** Refuses what no driver may ask for. */
+    public Setup {
+      if (!format.isSize(size)) {
+        throw new IllegalArgumentException("ring size " + size + " is not " + format.sizes());
+      }
+      if (!format.isAligned(descriptorArea, driverArea, deviceArea)) {
+        throw new IllegalArgumentException(
+            "ring addresses are not aligned to " + format.alignments() + " bytes");
+      }
+      if (!format.isBase(base, size)) {
+        throw new IllegalArgumentException(
+            "base 0x" + Integer.toHexString(base) + " is outside a ring of " + size);
+      }
+    }
+
+    void require(RingFormat wanted) {
+      if (format != wanted) {
+        throw new IllegalArgumentException("a " + format + " ring is not " + wanted);
+      }
+    }
+  }
+
   Virtqueue() {}
+
+  /** Takes over a ring of either format. */
+  public static Virtqueue open(Setup setup, GuestMemory memory) {
+    return switch (setup.format()) {
+      case SPLIT -> new SplitVirtqueue(setup, memory);
+      case PACKED -> new PackedVirtqueue(setup, memory);
+    };
+  }
 
   /** Entries. */
   public abstract int size();
 
   /**
    * Where the queue stands, in the form of VHOST_USER_GET_VRING_BASE: a split queue's next
-   * available index.
+   * available index in 16 bits; of a packed one, in 32 bits, available and used place.
    */
   public abstract int base();
 
-  /** Index of the next used entry to write. */
+  /** Index of the next entry to take: 16 bits that go round, of a packed queue a slot. */
+  public abstract int availableIndex();
+
+  /** Index of the next used entry to write, in the same form. */
   public abstract int usedIndex();
+
+  /** Chains that were completed but not published. */
+  public abstract int unpublished();
+
+  /** Chains that were refused. */
+  public abstract long faults();
 
   /**
    * Appends up to {@code max} chains that follow those already in {@code chains}, consuming
@@ -37,8 +102,9 @@ public abstract sealed class Virtqueue permits SplitVirtqueue {
 
   /**
    * Gives the first {@code count} of {@code chains} back to the driver, each with {@code
-   * chains.written[i]} bytes written; the driver sees them at the next {@link #publish}. They are
-   * no longer in front of {@link #peek}, so the caller clears {@code chains} before it peeks again.
+   * chains.written[i]} bytes written (0 in a queue that is only read); the driver sees them at the
+   * next {@link #publish}. They are no longer in front of {@link #peek}, so the caller clears
+   * {@code chains} before it peeks again.
    */
   public abstract void complete(Chains chains, int count);
 
@@ -61,6 +127,12 @@ public abstract sealed class Virtqueue permits SplitVirtqueue {
    * come.
    */
   public abstract void refuseKicks();
+
+  /**
+   * The driver's call fd was replaced or unmasked: calls may have been lost, so the next one is
+   * unconditional.
+   */
+  public abstract void forgetCalls();
 
   /** Whether chains are available, by a fresh look at the ring. */
   public abstract boolean hasAvailable() throws GuestFault;

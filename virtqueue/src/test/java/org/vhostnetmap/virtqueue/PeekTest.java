@@ -97,9 +97,10 @@ class PeekTest {
     GuestMemory huge =
         GuestMemory.of(java.util.List.of(new GuestMemory.Region(0, 0, gibibyte, 1L << 40)));
     try (TestRing ring = TestRing.of(16)) {
-      SplitVirtqueue queue =
-          new SplitVirtqueue(
-              new SplitVirtqueue.Setup(
+      Virtqueue queue =
+          Virtqueue.open(
+              new Virtqueue.Setup(
+                  RingFormat.SPLIT,
                   16,
                   ring.driver.host(ring.driver.descriptorTable()),
                   ring.driver.host(ring.driver.availableRing()),
@@ -107,7 +108,8 @@ class PeekTest {
                   0,
                   Direction.READABLE,
                   false,
-                  true),
+                  true,
+                  false),
               huge);
       Piece[] pieces = new Piece[10];
       java.util.Arrays.fill(pieces, new Piece(0, gibibyte, false));
@@ -122,7 +124,9 @@ class PeekTest {
   void isNotForRingsOfASizeThatIsNoPowerOfTwo(int size) {
     assertThrows(
         IllegalArgumentException.class,
-        () -> new SplitVirtqueue.Setup(size, 16, 16, 16, 0, Direction.READABLE, false, false));
+        () ->
+            new Virtqueue.Setup(
+                RingFormat.SPLIT, size, 16, 16, 16, 0, Direction.READABLE, false, false, false));
   }
 
   @Test
@@ -131,13 +135,15 @@ class PeekTest {
       assertThrows(
           IllegalArgumentException.class,
           () ->
-              new SplitVirtqueue.Setup(
+              new Virtqueue.Setup(
+                  RingFormat.SPLIT,
                   16,
                   addresses[0],
                   addresses[1],
                   addresses[2],
                   0,
                   Direction.READABLE,
+                  false,
                   false,
                   false));
     }

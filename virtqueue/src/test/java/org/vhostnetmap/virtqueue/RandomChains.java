@@ -24,7 +24,7 @@ final class RandomChains implements AutoCloseable {
   private final FakeDriver driver = new FakeDriver(ring.address(), 0, ring.bytes(), SIZE);
   private final Direction direction;
   private final boolean indirect;
-  private final SplitVirtqueue queue;
+  private final Virtqueue queue;
   private final Chains chains = new Chains();
   private int faults;
 
@@ -35,8 +35,9 @@ final class RandomChains implements AutoCloseable {
         List.of(Direction.READABLE, Direction.WRITABLE, Direction.MIXED).get(random.nextInt(3));
     indirect = random.nextInt(4) != 0;
     queue =
-        new SplitVirtqueue(
-            new SplitVirtqueue.Setup(
+        Virtqueue.open(
+            new Virtqueue.Setup(
+                RingFormat.SPLIT,
                 SIZE,
                 driver.host(driver.descriptorTable()),
                 driver.host(driver.availableRing()),
@@ -44,7 +45,8 @@ final class RandomChains implements AutoCloseable {
                 0,
                 direction,
                 random.nextBoolean(),
-                indirect),
+                indirect,
+                false),
             image.memory(random));
   }
 

@@ -25,7 +25,13 @@ import java.util.Set;
 final class RecordingLoader extends ClassLoader {
   private static final String ROOM = "org.vhostnetmap.virtqueue.";
   private static final Set<String> RECORDED =
-      Set.of(ROOM + "SplitVirtqueue", ROOM + "DescriptorWalk", ROOM + "ReadOnceTest$ReadsTwice");
+      Set.of(
+          ROOM + "SplitVirtqueue",
+          ROOM + "SplitWalk",
+          ROOM + "PackedVirtqueue",
+          ROOM + "PackedWalk",
+          ROOM + "ChainBuilder",
+          ROOM + "ReadOnceTest$ReadsTwice");
   private static final String MEMORY = "org/vhostnetmap/linux/Memory";
   private static final ClassDesc RECORDING = ClassDesc.of(ROOM + "RecordingMemory");
 

@@ -66,6 +66,28 @@ public final class RecordingMemory {
   }
 
   /** See {@link Memory}. */
+  public static long getUnsignedIntAcquire(long address) {
+    reading(address, 4);
+    return Memory.getUnsignedIntAcquire(address);
+  }
+
+  /** See {@link Memory}. */
+  public static long getLongAcquire(long address) {
+    reading(address, 8);
+    return Memory.getLongAcquire(address);
+  }
+
+  /** See {@link Memory}. */
+  public static void publishInt(long address, int value) {
+    Memory.publishInt(address, value);
+  }
+
+  /** See {@link Memory}. */
+  public static void publishLong(long address, long value) {
+    Memory.publishLong(address, value);
+  }
+
+  /** See {@link Memory}. */
   public static void putLong(long address, long value) {
     Memory.putLong(address, value);
   }

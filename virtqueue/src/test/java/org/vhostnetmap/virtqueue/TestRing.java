@@ -40,7 +40,7 @@ final class TestRing implements AutoCloseable {
   final HostMemory host;
   final FakeDriver driver;
   final GuestMemory memory;
-  final SplitVirtqueue queue;
+  final Virtqueue queue;
   final Chains chains = new Chains();
   private final Options options;
 
@@ -67,9 +67,10 @@ final class TestRing implements AutoCloseable {
   }
 
   /** Another queue on the same ring, as after a restart of the back-end. */
-  SplitVirtqueue takeOver(int base) {
-    return new SplitVirtqueue(
-        new SplitVirtqueue.Setup(
+  Virtqueue takeOver(int base) {
+    return Virtqueue.open(
+        new Virtqueue.Setup(
+            RingFormat.SPLIT,
             options.size,
             driver.host(driver.descriptorTable()),
             driver.host(driver.availableRing()),
@@ -77,7 +78,8 @@ final class TestRing implements AutoCloseable {
             base,
             options.direction,
             options.eventIndex,
-            options.indirect),
+            options.indirect,
+            false),
         memory);
   }
 

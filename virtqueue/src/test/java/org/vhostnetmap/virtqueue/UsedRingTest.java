@@ -27,7 +27,7 @@ class UsedRingTest {
     try (TestRing ring = new TestRing(Options.size(4).direction(Direction.WRITABLE).base(0xfffe))) {
       Memory.fill(ring.driver.host(ring.driver.usedRing()), SplitLayout.usedRingBytes(4), 0x5a);
       Memory.putShort(ring.driver.host(ring.driver.usedRing()) + 2, 0xfffe);
-      SplitVirtqueue queue = ring.takeOver(0xfffe);
+      Virtqueue queue = ring.takeOver(0xfffe);
       for (int head : new int[] {3, 0, 2}) {
         ring.driver.descriptor(head, ring.driver.arena(), 1 << 19, 2, 0);
         ring.driver.available(head);
@@ -83,7 +83,7 @@ class UsedRingTest {
       ring.peek();
       ring.finish(1);
       ring.driver.takeUsed();
-      SplitVirtqueue next = ring.takeOver(ring.queue.base());
+      Virtqueue next = ring.takeOver(ring.queue.base());
       assertEquals(1, next.base());
       assertEquals(1, next.usedIndex());
       ring.chains.clear();
@@ -99,13 +99,12 @@ class UsedRingTest {
   @ValueSource(ints = {1, 0x4000, 0x8000, 0xffff})
   void rejectsBaseThatTheRingNeverReached(int stale) {
     try (TestRing ring = TestRing.of(8)) {
-      SplitVirtqueue queue = ring.takeOver(stale);
+      Virtqueue queue = ring.takeOver(stale);
       assertEquals(stale == 0xffff ? null : Reason.AVAILABLE_INDEX, faultOf(queue, new Chains()));
     }
   }
 
-  private static @org.jspecify.annotations.Nullable Reason faultOf(
-      SplitVirtqueue queue, Chains chains) {
+  private static @org.jspecify.annotations.Nullable Reason faultOf(Virtqueue queue, Chains chains) {
     try {
       queue.peek(chains, 1);
       return null;

@@ -40,7 +40,7 @@ final class VanishingMemoryMain {
       GuestMemory.of(List.of(new GuestMemory.Region(0, 0, BYTES, mapping.address())));
   private final Chains chains = new Chains();
   private final boolean eventIndex;
-  private SplitVirtqueue queue;
+  private Virtqueue queue;
   private int late;
 
   private VanishingMemoryMain(boolean eventIndex) throws IOException {
@@ -51,9 +51,10 @@ final class VanishingMemoryMain {
     queue = takeOver(0);
   }
 
-  private SplitVirtqueue takeOver(int base) {
-    return new SplitVirtqueue(
-        new SplitVirtqueue.Setup(
+  private Virtqueue takeOver(int base) {
+    return Virtqueue.open(
+        new Virtqueue.Setup(
+            RingFormat.SPLIT,
             SIZE,
             driver.host(driver.descriptorTable()),
             driver.host(driver.availableRing()),
@@ -61,7 +62,8 @@ final class VanishingMemoryMain {
             base,
             Direction.READABLE,
             eventIndex,
-            true),
+            true,
+            false),
         memory);
   }
 

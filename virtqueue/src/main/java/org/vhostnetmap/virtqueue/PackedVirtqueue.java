@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.vhostnetmap.virtqueue;
+
+import static org.vhostnetmap.virtqueue.ChainBuilder.DESCRIPTOR_BYTES;
+import static org.vhostnetmap.virtqueue.PackedLayout.DESCRIPTOR_ID_SHIFT;
+import static org.vhostnetmap.virtqueue.PackedLayout.EVENT_FLAGS_SHIFT;
+import static org.vhostnetmap.virtqueue.PackedLayout.OWNER;
+import static org.vhostnetmap.virtqueue.PackedLayout.RING_EVENT_FLAGS_DESC;
+import static org.vhostnetmap.virtqueue.PackedLayout.RING_EVENT_FLAGS_DISABLE;
+import static org.vhostnetmap.virtqueue.PackedLayout.RING_EVENT_FLAGS_ENABLE;
+import static org.vhostnetmap.virtqueue.PackedLayout.VIRTQ_DESC_F_INDIRECT;
+import static org.vhostnetmap.virtqueue.PackedLayout.VIRTQ_DESC_F_NEXT;
+import static org.vhostnetmap.virtqueue.PackedLayout.VIRTQ_DESC_F_WRITE;
+import static org.vhostnetmap.virtqueue.PackedLayout.WORD;
+
+import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.linux.Memory;
+
+/**
+ * The device's side of one packed virtqueue (virtio 1.3, 2.8). Chains are given back in the order
+ * they came, so one place in the ring is enough: all before it are used.
+ */
+public final class PackedVirtqueue extends Virtqueue {
+  private final int size;
+  private final long ring;
+  private final long driverEvent;
+  private final long deviceEvent;
+  private final PackedWalk walk;
+  private final boolean eventIndex;
+  private final boolean oneElementForAll;
+  private final long fastDirection; // flags of a chain that may take the fast path, but OWNER
+
+  private int slot; // next to take and to give back
+  private boolean wrap;
+
+  // What is completed but not published. Its first element is written last.
+  private int pendingChains;
+  private int pendingSlots;
+  private long pendingElement; // where it goes
+  private long pendingWord;
+
+  private boolean callUnconditionally = true; // we can't know what the driver waited for before us
+  private long faults;
+
+  // The region that held the last buffer: nearly always the next one's too.
+  private long cachedGuest;
+  private long cachedSize;
+  private long cachedHost;
+
+  /** Takes over a ring where {@code setup.base()} says. */
+  public PackedVirtqueue(Setup setup, GuestMemory memory) {
+    setup.require(RingFormat.PACKED);
+    size = setup.size();
+    ring = setup.descriptorArea();
+    driverEvent = setup.driverArea();
+    deviceEvent = setup.deviceArea();
+    eventIndex = setup.eventIndex();
+    oneElementForAll = setup.inOrder() && setup.direction() == Direction.READABLE;
+    walk = new PackedWalk(memory, setup.direction(), setup.indirect());
+    fastDirection = setup.direction() == Direction.WRITABLE ? VIRTQ_DESC_F_WRITE : 0;
+    int place = PackedBase.place(setup.base());
+    slot = PackedBase.slot(place);
+    wrap = PackedBase.wrap(place) || (setup.base() == 0 && wasNeverUsed());
+  }
+
+  /**
+   * User-mode Linux tells base 0 of a ring of any format. That is where a packed ring stands after
+   * an odd number of laps; but then its USED bit is set somewhere, by the device in that lap or by
+   * the driver in the next.
+   */
+  private boolean wasNeverUsed() {
+    for (int i = 0; i < size; i++) {
+      if ((wordAt(i) & PackedLayout.VIRTQ_DESC_F_USED) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private long wordAt(int index) {
+    return Memory.getLongAcquire(ring + (long) DESCRIPTOR_BYTES * index + WORD);
+  }
+
+  @Override
+  public int size() {
+    return size;
+  }
+
+  @Override
+  public int base() {
+    return PackedBase.of(slot, wrap);
+  }
+
+  @Override
+  public int availableIndex() {
+    return slot;
+  }
+
+  @Override
+  public int usedIndex() {
+    return slot;
+  }
+
+  @Override
+  public int unpublished() {
+    return pendingChains;
+  }
+
+  @Override
+  public int peek(Chains chains, int max) throws GuestFault {
+    int wanted = Math.min(max, Chains.CHAINS - chains.count);
+    int next = slot + chains.slotsHeld;
+    long available = PackedLayout.available(wrap);
+    int count = 0;
+    // Never more than the ring holds, whatever its flags say.
+    while (count < wanted && chains.slotsHeld < size) {
+      if (next >= size) {
+        next -= size;
+        available ^= OWNER;
+      }
+      if (!append(chains, next, available)) {
+        return count;
+      }
+      next += chains.slots[chains.count - 1];
+      count++;
+    }
+    return count;
+  }
+
+  /** False when there is no next chain, or it has to wait. */
+  private boolean append(Chains chains, int next, long available) throws GuestFault {
+    int chain = chains.count;
+    long descriptor = ring + (long) DESCRIPTOR_BYTES * next;
+    // Flags with acquire, before the address; length and id come with them.
+    long word = Memory.getLongAcquire(descriptor + WORD);
+    if ((word & OWNER) != available) {
+      return false;
+    }
+    long address = Memory.getLong(descriptor);
+    long length = word & 0xffffffffL;
+    long offset = address - cachedGuest;
+    int segment = chains.firstSegment[chain];
+    if ((word & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE)) == fastDirection
+        && length != 0
+        && offset >= 0
+        && offset < cachedSize
+        && length <= cachedSize - offset
+        && length <= 1 << 30
+        && segment < Chains.SEGMENTS) {
+      chains.segmentAddress[segment] = cachedHost + offset;
+      chains.segmentLength[segment] = (int) length;
+      chains.head[chain] = PackedWalk.id(word);
+      chains.length[chain] = length;
+      chains.firstSegment[chain + 1] = segment + 1;
+      chains.firstWritable[chain] = segment + 1;
+      chains.slots[chain] = 1;
+      chains.slotsHeld++;
+      chains.count = chain + 1;
+      return true;
+    }
+    return appendSlowly(chains, next, available, address, word);
+  }
+
+  /**
+   * A chain of several descriptors, in another region, or a bad one. The first descriptor comes as
+   * it was read: a second read might see another.
+   */
+  private boolean appendSlowly(Chains chains, int next, long available, long address, long word)
+      throws GuestFault {
+    try {
+      boolean fits = walk.append(chains, ring, size, next, available, address, word);
+      cache(walk.lastRegion());
+      return fits;
+    } catch (GuestFault fault) {
+      if (chains.count > 0) {
+        return false; // a fault waits until the good chains before it are consumed
+      }
+      faults++;
+      throw fault;
+    }
+  }
+
+  private void cache(GuestMemory.@Nullable Region region) {
+    if (region != null) {
+      cachedGuest = region.guestAddress();
+      cachedSize = region.size();
+      cachedHost = region.hostAddress();
+    }
+  }
+
+  @Override
+  public long faults() {
+    return faults;
+  }
+
+  @Override
+  public void complete(Chains chains, int count) {
+    if (count == 0) {
+      return;
+    }
+    int from = 0;
+    if (pendingChains == 0) {
+      pendingElement = elementAt(slot);
+      pendingWord = element(chains, 0, PackedLayout.used(wrap));
+      goOn(chains.slots[0]);
+      from = 1;
+    }
+    if (oneElementForAll) {
+      for (int i = from; i < count; i++) {
+        goOn(chains.slots[i]);
+      }
+      long id = chains.head[count - 1];
+      pendingWord = (pendingWord & OWNER) | id << DESCRIPTOR_ID_SHIFT;
+    } else {
+      for (int i = from; i < count; i++) {
+        Memory.putLong(elementAt(slot), element(chains, i, PackedLayout.used(wrap)));
+        goOn(chains.slots[i]);
+      }
+    }
+    pendingChains += count;
+  }
+
+  private long elementAt(int index) {
+    return ring + (long) DESCRIPTOR_BYTES * index + WORD;
+  }
+
+  /** A used descriptor's second half; the first one means nothing (virtio 1.3, 2.8.4). */
+  private static long element(Chains chains, int i, long used) {
+    int written = chains.written[i];
+    return used
+        | (written == 0 ? 0 : VIRTQ_DESC_F_WRITE)
+        | (long) chains.head[i] << DESCRIPTOR_ID_SHIFT
+        | (written & 0xffffffffL);
+  }
+
+  /** One element was written for so many slots: the others are skipped. */
+  private void goOn(int slots) {
+    pendingSlots += slots;
+    slot += slots;
+    if (slot >= size) {
+      slot -= size;
+      wrap = !wrap;
+    }
+  }
+
+  @Override
+  public boolean publish() {
+    if (pendingChains == 0) {
+      return false;
+    }
+    // 2.8.9: the driver looks at the first of them only, so that one makes all of them visible.
+    Memory.publishLong(pendingElement, pendingWord);
+    int slots = pendingSlots;
+    pendingChains = 0;
+    pendingSlots = 0;
+    // 2.8.22: the element must be visible before the driver's wish is read, else a call is lost.
+    Memory.fullFence();
+    int event = (int) Memory.getUnsignedIntAcquire(driverEvent);
+    int flags = (event >>> EVENT_FLAGS_SHIFT) & 3;
+    boolean wanted =
+        (flags == RING_EVENT_FLAGS_DESC && eventIndex)
+            ? callUnconditionally || isAmongLast(slots, event & 0xffff)
+            : flags != RING_EVENT_FLAGS_DISABLE;
+    callUnconditionally = false;
+    return wanted;
+  }
+
+  /** Whether the place the driver waits for is one of the last {@code slots} before ours. */
+  private boolean isAmongLast(int slots, int place) {
+    int lap = PackedBase.wrap(place) == wrap ? 0 : size;
+    int behind = slot + lap - PackedBase.slot(place);
+    return behind >= 1 && behind <= slots;
+  }
+
+  @Override
+  public void forgetCalls() {
+    callUnconditionally = true;
+  }
+
+  @Override
+  public boolean wantKicks() {
+    int flags = eventIndex ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE;
+    int place = wrap ? slot | PackedLayout.WRAP : slot;
+    Memory.publishInt(deviceEvent, place | (flags << EVENT_FLAGS_SHIFT));
+    // virtio 1.3, 2.8.21.2: our wish must be visible before the last look, else a kick is lost.
+    Memory.fullFence();
+    return hasAvailable();
+  }
+
+  @Override
+  public void refuseKicks() {
+    Memory.publishInt(deviceEvent, RING_EVENT_FLAGS_DISABLE << EVENT_FLAGS_SHIFT);
+  }
+
+  @Override
+  public boolean hasAvailable() {
+    return (wordAt(slot) & OWNER) == PackedLayout.available(wrap);
+  }
+}
