@@ -78,7 +78,8 @@ public final class FakeFrontend implements AutoCloseable {
   private final Fd memory;
   private final Mapping mapping;
   private @Nullable Fd backendRequests;
-  private long wantedFeatures = ~(1L << 35); // QEMU 7.2 hides IN_ORDER from its guest
+  // QEMU 7.2 hides IN_ORDER (35) from its guest, and RING_PACKED (34) without packed=on.
+  private long wantedFeatures = ~(3L << 34);
   private long features;
   private long protocolFeatures;
   private long addressOffset = QEMU_ADDRESS;

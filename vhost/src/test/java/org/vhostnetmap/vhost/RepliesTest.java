@@ -61,12 +61,14 @@ class RepliesTest {
   @ValueSource(ints = {REQUEST, NEED_REPLY})
   void ownRepliesComeOnceAndWithFlagsFive(int flags) throws IOException {
     negotiate(REPLY_ACK);
-    assertReply(1, flags, NOTHING, "01000000 05000000 08000000 00804078 09000000");
+    assertReply(1, flags, NOTHING, "01000000 05000000 08000000 00804078 0d000000");
     assertReply(15, flags, NOTHING, "0f000000 05000000 08000000 3da0010000000000");
     assertReply(17, flags, NOTHING, "11000000 05000000 08000000 0200000000000000");
     assertReply(36, flags, NOTHING, "24000000 05000000 08000000 fd01000000000000");
     assertReply(40, flags, NOTHING, "28000000 05000000 08000000 0000000000000000");
     assertReply(11, flags, state(3, 77), "0b000000 05000000 08000000 03000000 00000000");
+    wire.send(2, REQUEST, u64(1L << 32 | 1L << 34));
+    assertReply(11, flags, state(3, 77), "0b000000 05000000 08000000 03000000 00800080");
   }
 
   @Test
@@ -91,7 +93,7 @@ class RepliesTest {
   @Test
   void refusesByNonZeroAcknowledgement() throws IOException {
     negotiate(REPLY_ACK);
-    assertReply(8, NEED_REPLY, state(0, 3), "08000000 05000000 08000000 0100000000000000");
+    assertReply(8, NEED_REPLY, state(0, 32769), "08000000 05000000 08000000 0100000000000000");
     assertReply(8, NEED_REPLY, state(4, 256), "08000000 05000000 08000000 0100000000000000");
     assertReply(20, NEED_REPLY, u64(67), "14000000 05000000 08000000 0100000000000000");
     assertReply(20, NEED_REPLY, u64(65536), "14000000 05000000 08000000 0100000000000000");

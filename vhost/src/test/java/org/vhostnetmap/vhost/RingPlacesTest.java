@@ -112,9 +112,19 @@ class RingPlacesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 3, 255, 257, 32769, 65536, Integer.MIN_VALUE, -1})
-  void refusesOtherSizes(int size) throws IOException {
+  @ValueSource(ints = {0, 32769, 65536, Integer.MIN_VALUE, -1})
+  void refusesSizesThatNoRingHas(int size) throws IOException {
     assertEquals(1, qemu.tell(SET_VRING_NUM, state(0, size)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3, 255, 257, 32767})
+  void refusesOtherSizesAsSoonAsTheFormatIsKnown(int size) throws IOException {
+    assertEquals(0, qemu.tell(SET_VRING_NUM, state(0, size)), "it may become a packed ring");
+    qemu.tell(SET_FEATURES, u64(1L << 32 | 1L << 34));
+    assertEquals(0, qemu.tell(SET_VRING_NUM, state(0, size)), "of a packed ring");
+    qemu.tell(SET_FEATURES, u64(1L << 32));
+    assertEquals(1, qemu.tell(SET_VRING_NUM, state(0, size)), "of a split ring");
   }
 
   @ParameterizedTest
