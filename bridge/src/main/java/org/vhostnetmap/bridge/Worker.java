@@ -112,7 +112,11 @@ final class Worker implements Runnable {
 
   /** What the worker did; while it stands at its quiescent point. */
   WorkerStatus status() {
-    return new WorkerStatus(thread.getName(), cpu, polls, emptyPolls, sleeps);
+    int sources = 0;
+    for (Lane lane : lanes) {
+      sources += lane.busy ? 1 : 0;
+    }
+    return new WorkerStatus(thread.getName(), cpu, sources, polls, emptyPolls, sleeps);
   }
 
   /** Control thread: ends the thread and waits for its end. */

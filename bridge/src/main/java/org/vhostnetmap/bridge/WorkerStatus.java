@@ -6,8 +6,10 @@ package org.vhostnetmap.bridge;
  *
  * @param name of its thread
  * @param cpu the processor it is bound to, or -1 for any
+ * @param sources that it looks after and that may be busy
  * @param polls times it looked into a source
  * @param emptyPolls of these, the times it found nothing
  * @param sleeps times it had nothing to poll and slept
  */
-public record WorkerStatus(String name, int cpu, long polls, long emptyPolls, long sleeps) {}
+public record WorkerStatus(
+    String name, int cpu, int sources, long polls, long emptyPolls, long sleeps) {}

@@ -45,6 +45,7 @@ final class StatusJson {
     if (worker.cpu() >= 0) {
       json.name("cpu").value(worker.cpu());
     }
+    json.name("sources").value(worker.sources());
     json.name("polls").value(worker.polls());
     json.name("empty_polls").value(worker.emptyPolls());
     json.name("sleeps").value(worker.sleeps()).end();

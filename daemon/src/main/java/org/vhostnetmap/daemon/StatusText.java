@@ -45,9 +45,12 @@ final class StatusText {
   }
 
   private static String looks(WorkerStatus worker) {
-    return "%s, %d found nothing, %s"
+    return "%s, %s, %d found nothing, %s"
         .formatted(
-            count(worker.polls(), "look"), worker.emptyPolls(), count(worker.sleeps(), "sleep"));
+            count(worker.sources(), "source"),
+            count(worker.polls(), "look"),
+            worker.emptyPolls(),
+            count(worker.sleeps(), "sleep"));
   }
 
   private void port(PortStatus port) {
