@@ -127,11 +127,8 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
       double share = Math.min(front, back) * 1e9 / nanos;
       if (DEBUG) {
         System.err.printf(
-            "%s %.2f M/s, %.2f %.2f of the processors%n",
-            backEnd.getClass().getSimpleName(),
-            rate / 1e6,
-            front * 1e9 / nanos,
-            back * 1e9 / nanos);
+            "%s %.2f M/s, %.2f and %.2f of the processors%n",
+            backEnd.getClass().getSimpleName(), rate / 1e6, front * 1e9 / nanos, back * 1e9 / nanos);
       }
       if (share > UNDISTURBED || i == RETAKES) {
         return Math.max(1, rate);
