@@ -15,6 +15,9 @@ interface BackEnd extends AutoCloseable {
   /** Makes or takes frames from now on, if it has to be told. */
   default void traffic(VhostRow.Kind kind, int bytes) throws IOException {}
 
+  /** Fails when frames arrived broken, or when nobody looked. */
+  default void requireHonest(VhostRow.Kind kind) throws IOException {}
+
   /** Begins to note what it does itself. */
   void startOwn() throws IOException;
 

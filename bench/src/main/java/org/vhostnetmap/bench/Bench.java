@@ -14,6 +14,7 @@ public final class Bench {
       List.of(
           new VhostSection(),
           new NicSection(),
+          new RestSection(),
           new LatencySection(),
           new ProcessorSection(),
           new CurveSection(),

@@ -21,6 +21,9 @@ final class OurBackEnd implements BackEnd {
   private static final Pattern FEATURES = Pattern.compile("\"features\":\\[([^]]*)]");
   private static final Pattern FRAMES = Pattern.compile("\"delivered\":(\\d+)");
   private static final Pattern BUSY = Pattern.compile("\"busy_ns\":(\\d+)");
+  private static final Pattern UNEXPLAINED = Pattern.compile("\"unexplained\":(-?\\d+)");
+  private static final Pattern LOOKED_AT =
+      Pattern.compile("(\\d+) looked at, (\\d+) with a wrong checksum");
   private static final long START_MILLIS = 30_000;
 
   private final Child child;
@@ -78,6 +81,22 @@ final class OurBackEnd implements BackEnd {
       if (!same) {
         throw new IOException("vhost-netmap negotiated " + features + ", not " + options);
       }
+    }
+  }
+
+  @Override
+  public void requireHonest(VhostRow.Kind kind) throws IOException {
+    String status = status();
+    Matcher looked = LOOKED_AT.matcher(status);
+    boolean found = looked.find();
+    if (kind == VhostRow.Kind.TX && !(found && Long.parseLong(looked.group(1)) > 0)) {
+      throw new IOException("null: has looked at no frame");
+    }
+    if (found && Long.parseLong(looked.group(2)) > 0) {
+      throw new IOException("frames arrived broken: " + looked.group());
+    }
+    if (number(UNEXPLAINED, status) != 0) {
+      throw new IOException("frames without a fate: " + status);
     }
   }
 

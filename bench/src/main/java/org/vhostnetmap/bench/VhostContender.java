@@ -128,7 +128,10 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
       if (DEBUG) {
         System.err.printf(
             "%s %.2f M/s, %.2f and %.2f of the processors%n",
-            backEnd.getClass().getSimpleName(), rate / 1e6, front * 1e9 / nanos, back * 1e9 / nanos);
+            backEnd.getClass().getSimpleName(),
+            rate / 1e6,
+            front * 1e9 / nanos,
+            back * 1e9 / nanos);
       }
       if (share > UNDISTURBED || i == RETAKES) {
         return Math.max(1, rate);
@@ -154,12 +157,13 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
   }
 
   /** What a frame costs the back-end itself, in a window of its own. */
-  BackEnd.Own own(Timing timing) throws IOException {
+  BackEnd.Own own(VhostRow.Kind kind, Timing timing) throws IOException {
     go();
     Contender.pause(timing.settleMillis());
     backEnd.startOwn();
     Contender.pause(timing.windowMillis());
     BackEnd.Own own = backEnd.endOwn();
+    backEnd.requireHonest(kind);
     stop();
     return own;
   }

@@ -99,8 +99,8 @@ final class VhostPairs implements AutoCloseable {
     Ramp ramp = warmUp(ours, row);
     warmUp(dpdk, row);
     var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), TIMING);
-    BackEnd.Own own = ours.own(TIMING);
-    BackEnd.Own theirs = dpdk.own(TIMING);
+    BackEnd.Own own = ours.own(row.kind(), TIMING);
+    BackEnd.Own theirs = dpdk.own(row.kind(), TIMING);
     double rate = turns.median(turns.ours(), frames -> frames);
     Quartiles ratio = turns.ratio(frames -> frames);
     boolean bound = own.busy().orElse(1) < FRONT_END_BOUND;
