@@ -9,6 +9,7 @@ import static org.vhostnetmap.bridge.Frames.frame;
 import static org.vhostnetmap.bridge.Frames.mac;
 
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import org.vhostnetmap.linux.SharedFile;
 
 /**
@@ -27,15 +28,29 @@ final class VanishingMemory {
       run(true, true, 1 << 20);
       run(true, true, 2 << 20);
       run(false, false, 0);
+      runSegmenting(1 << 20);
     }
   }
 
   /** One case; {@code left} bytes of the file stay. */
   static void run(boolean source, boolean sink, long left) throws Exception {
+    run(source, sink, left, victim -> victim.trySend(0, frame(mac(4), mac(3), 200, 1)));
+  }
+
+  /** The victim leaves its frames to us to cut, and its memory goes while we do. */
+  static void runSegmenting(long left) throws Exception {
+    Packet packet = Packet.tcp4(6000);
+    byte[] header = packet.segmentHeader(12, 500);
+    byte[] frame = packet.frame(mac(4), mac(3));
+    run(true, true, left, victim -> victim.sendWith(header, frame, 12, 100, 4000));
+  }
+
+  private static void run(boolean source, boolean sink, long left, Consumer<Guest> sender)
+      throws Exception {
     try (Lan lan = new Lan(Lan.workers(1))) {
       Guest a = lan.guest(1);
       Guest b = lan.guest(1);
-      Guest victim = lan.guest(1);
+      Guest victim = lan.offloading();
       Guest drain = lan.guest(1);
       lan.start();
       a.up();
@@ -49,7 +64,8 @@ final class VanishingMemory {
       b.receive(0, 256);
 
       AtomicBoolean stop = new AtomicBoolean();
-      Thread traffic = new Thread(() -> keepBusy(victim, source, stop));
+      Consumer<Guest> busy = source ? sender : none -> {};
+      Thread traffic = new Thread(() -> keepBusy(victim, busy, drain, stop));
       traffic.start();
       try {
         exchange(a, b, sink, 0, 2000);
@@ -100,12 +116,12 @@ final class VanishingMemory {
   }
 
   /** The victim's own driver, until its memory is gone under it too. */
-  private static void keepBusy(Guest victim, boolean sends, AtomicBoolean stop) {
+  private static void keepBusy(
+      Guest victim, Consumer<Guest> sender, Guest drain, AtomicBoolean stop) {
     try {
-      for (int n = 0; !stop.get(); n++) {
-        if (sends) {
-          victim.trySend(0, frame(mac(4), mac(3), 200, n));
-        }
+      while (!stop.get()) {
+        sender.accept(victim);
+        drain.receive(0, 256);
         victim.receive(0, 256);
       }
     } catch (InternalError | AssertionError | RuntimeException gone) {

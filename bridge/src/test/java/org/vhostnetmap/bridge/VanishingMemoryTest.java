@@ -36,6 +36,12 @@ final class VanishingMemoryTest {
   }
 
   @ParameterizedTest
+  @ValueSource(longs = {0, 1 << 20, 2 << 20})
+  void inTheMiddleOfSegmentationCostsOnlyItsOwner(long left) throws Exception {
+    VanishingMemory.runSegmenting(left);
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"-Xint", "-XX:TieredStopAtLevel=1", "-XX:-TieredCompilation"})
   void isSurvivedByAJvmOfEachKind(String kind) throws Exception {
     List<String> command = new ArrayList<>();
