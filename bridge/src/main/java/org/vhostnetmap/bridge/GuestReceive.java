@@ -76,6 +76,10 @@ final class GuestReceive implements Sink {
       long left = plain ? fill(burst, frames) : fillMixed(burst, frames);
       callWanted |= queue.publish();
       return left;
+    } catch (InternalError vanished) {
+      // Whoever's page it was: what was delivered before is shown, perhaps for the last time.
+      callWanted |= queue.publish();
+      throw vanished;
     } catch (GuestFault fault) {
       faulted = true;
       callWanted |= queue.publish(); // what was delivered before

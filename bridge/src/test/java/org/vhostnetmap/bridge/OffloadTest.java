@@ -13,6 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.vhostnetmap.linux.Fd;
+import org.vhostnetmap.linux.Mapping;
+import org.vhostnetmap.linux.SharedFile;
 
 /** What a guest leaves undone (virtio 1.3, 5.1.6.2) is done before it leaves by another port. */
 final class OffloadTest {
@@ -300,6 +303,40 @@ final class OffloadTest {
         Lan.await("the drop", () -> lan.drops("guest1", "rx0", why) == 1);
         assertEquals(List.of(), b.receive(0, 0));
       }
+    }
+  }
+
+  /** The receiver is innocent: it is shown what it got before, though nothing comes after. */
+  @Test
+  void whatWasDeliveredBeforeAPageVanishedUnderTheNextFrameIsShown() throws Exception {
+    Packet packet = Packet.tcp4(5000);
+    byte[] frame = packet.frame(TO, FROM);
+    RecordingPort port = new RecordingPort("port");
+    try (Fd file = SharedFile.create("gone", 1 << 20);
+        Mapping gone = Mapping.of(file.value(), 0, 1 << 20, true);
+        Lan lan = new Lan()) {
+      SharedFile.truncate(file.value(), 0);
+      port.retouch =
+          burst -> {
+            if (burst.count < 2) {
+              burst.clear(); // both at once or none
+              return;
+            }
+            int last = burst.count - 1;
+            burst.address[last] = gone.address();
+            burst.table.segmentAddress[last] = gone.address();
+            burst.offloads = 1L << last;
+            burst.header[last] =
+                Offload.segmentHeader(1, packet.headers(), 1448, packet.transport(), true);
+            burst.checksumOffset[last] = 16;
+          };
+      Guest guest = lan.guest(1);
+      lan.add(port).start();
+      guest.up().buffers(20, 2048);
+      port.toSend.add(Frames.frame(TO, FROM, 60, 1));
+      port.toSend.add(frame);
+      assertEquals(1, Frames.number(awaitReceived(guest, 1, 0).getFirst().frame()));
+      Lan.await("the drop", () -> lan.drops("guest0", "rx0", DropReason.MEMORY_VANISHED) == 1);
     }
   }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.function.Consumer;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.Memory;
 
@@ -21,7 +22,7 @@ final class RecordingPort extends Port implements Sink, Source {
   final QueueCounters in = new QueueCounters("in", true);
   final QueueCounters out = new QueueCounters("out", false);
   final List<byte[]> received = new ArrayList<>();
-  final Deque<byte[]> toSend = new ArrayDeque<>();
+  final Deque<byte[]> toSend = new ConcurrentLinkedDeque<>();
   int room = Integer.MAX_VALUE;
 
   /** One flow out of several finds its ring full: frames whose number leaves this rest by three. */
@@ -30,6 +31,10 @@ final class RecordingPort extends Port implements Sink, Source {
   int flushes;
   boolean vanished; // the next peek lends frames whose memory has gone
   boolean sinkVanishes;
+
+  /** What is done to each burst after it was filled. */
+  volatile Consumer<Burst> retouch = burst -> {};
+
   int abandoned;
   private final Mapping memory;
 
@@ -40,6 +45,13 @@ final class RecordingPort extends Port implements Sink, Source {
 
   @Override
   public void peek(Burst burst) {
+    fill(burst);
+    if (burst.count > 0) {
+      retouch.accept(burst);
+    }
+  }
+
+  private void fill(Burst burst) {
     int slot = 0;
     for (byte[] frame : toSend) {
       if (slot == Burst.FRAMES) {
