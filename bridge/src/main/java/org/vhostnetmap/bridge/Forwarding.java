@@ -15,6 +15,12 @@ final class Forwarding {
    */
   private static final long PATIENCE_NANOS = 10_000_000;
 
+  /**
+   * How long a full sink is left alone: asked again at once, a guest would be given room for a
+   * frame or two each time, and both sides would do little but pass cache lines to and fro.
+   */
+  private static final long PAUSE_NANOS = 2_000;
+
   /** Faults in a row that nobody can be blamed for, before a front-end goes all the same. */
   static final int STRIKES = 1000;
 
@@ -76,6 +82,7 @@ final class Forwarding {
     int settled = burst.count;
     if (left != 0 && now - lane.fullSince < PATIENCE_NANOS && lane.source.mayWait()) {
       settled = Long.numberOfTrailingZeros(left);
+      lane.retryAt = now + PAUSE_NANOS;
     } else if (left != 0) {
       sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
       left = 0;

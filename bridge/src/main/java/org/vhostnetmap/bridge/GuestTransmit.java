@@ -62,6 +62,7 @@ final class GuestTransmit implements Source {
       return;
     }
     Chains chains = burst.table;
+    readHeaders(burst, chains);
     long bytes = 0;
     for (int i = 0; i < burst.count; i++) {
       bytes += chains.length[i];
@@ -73,11 +74,11 @@ final class GuestTransmit implements Source {
       int segments = chains.firstSegment[i + 1] - first;
       long frame = chains.length[i] - headerLength;
       if (segments > 0
-          && chains.segmentLength[first] > headerLength
+          && chains.segmentLength[first] >= headerLength + Long.BYTES
           && frame >= Burst.SHORTEST_FRAME
           && frame <= Burst.LONGEST_FRAME) {
         long header = chains.segmentAddress[first];
-        long fields = Memory.getLong(header); // read once: the guest may change them meanwhile
+        long fields = burst.fields[i];
         chains.segmentAddress[first] = header + headerLength;
         chains.segmentLength[first] -= headerLength;
         burst.set(i, first, segments, (int) frame);
@@ -87,6 +88,24 @@ final class GuestTransmit implements Source {
         }
       } else {
         stripSlowly(burst, i, first, frame);
+      }
+    }
+  }
+
+  /**
+   * Reads each header once: the guest may change it meanwhile. And the beginning of each frame, so
+   * that the cache lines of all of them are on their way before the first one is looked at.
+   */
+  private void readHeaders(Burst burst, Chains chains) {
+    long[] fields = burst.fields;
+    long[] start = burst.start;
+    for (int i = 0; i < burst.count; i++) {
+      int first = chains.firstSegment[i];
+      if (chains.firstSegment[i + 1] > first // else what stands there is not this chain's
+          && chains.segmentLength[first] >= headerLength + Long.BYTES) {
+        long header = chains.segmentAddress[first];
+        fields[i] = Memory.getLong(header);
+        start[i] = Memory.getLong(header + headerLength);
       }
     }
   }

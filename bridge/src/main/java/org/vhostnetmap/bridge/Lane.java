@@ -24,6 +24,9 @@ final class Lane {
   /** Since when the one sink of a wire has had no room; 0 = it has. */
   long fullSince;
 
+  /** When that sink is asked again. */
+  long retryAt = System.nanoTime();
+
   /**
    * Of the frames that stayed in the source for want of room: those behind the first that the sink
    * took all the same, by their place in the next burst.

@@ -45,7 +45,19 @@ final class NetmapSink implements Sink {
       space = ring.space();
     }
     boolean plain = (frames & burst.offloads) == 0;
-    return plain ? fill(burst, frames, space) : fillMixed(burst, frames);
+    return plain ? fillAll(burst, frames, space) : fillMixed(burst, frames);
+  }
+
+  /** Syncs between, for what finds no room: a small ring may be drained at once. */
+  private long fillAll(Burst burst, long frames, int space) {
+    long before = frames;
+    long left = fill(burst, frames, space);
+    while (left != 0 && left != before) {
+      sync.sync();
+      before = left;
+      left = fill(burst, left, ring.space());
+    }
+    return left;
   }
 
   /** Runs of frames that ask for nothing, and between them those that are work for us. */
@@ -54,7 +66,7 @@ final class NetmapSink implements Sink {
     while (left != 0) {
       long front = Offload.front(left, burst.offloads);
       boolean plain = (front & burst.offloads) == 0;
-      long rest = plain ? fill(burst, front, ring.space()) : soften(burst, front);
+      long rest = plain ? fillAll(burst, front, ring.space()) : soften(burst, front);
       left = (left & ~front) | rest;
       if (rest != 0) {
         break;

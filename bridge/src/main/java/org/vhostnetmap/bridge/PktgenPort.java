@@ -15,7 +15,12 @@ import org.vhostnetmap.netmap.RingMemory;
  * are taken or at a given rate, and forgets what it is sent.
  */
 public final class PktgenPort extends Port {
-  private static final int SLOTS = 1024;
+  /** Two bursts: few enough that all frames stay in the cache. */
+  private static final int SLOTS = 64;
+
+  /** A cache line off the power of two, at which all frames would share a few sets of the cache. */
+  private static final int STRIDE = NetmapAbi.DEFAULT_BUFFER_BYTES + 64;
+
   private static final long NANOS = 1_000_000_000L;
 
   private final RingMemory memory = newRing();
@@ -46,7 +51,7 @@ public final class PktgenPort extends Port {
   }
 
   private static RingMemory newRing() throws ErrnoException {
-    return new RingMemory(SLOTS, NetmapAbi.DEFAULT_BUFFER_BYTES);
+    return new RingMemory(SLOTS, STRIDE);
   }
 
   /** The ring gives out slots by the clock when there is a rate. */

@@ -73,6 +73,10 @@ final class Worker implements Runnable {
   private long polls;
   private long emptyPolls;
   private long sleeps;
+  private long busyNanos;
+
+  private long roundBegan;
+  private boolean roundMoved;
 
   /**
    * A worker without lanes.
@@ -116,7 +120,7 @@ final class Worker implements Runnable {
     for (Lane lane : lanes) {
       sources += lane.busy ? 1 : 0;
     }
-    return new WorkerStatus(thread.getName(), cpu, sources, polls, emptyPolls, sleeps);
+    return new WorkerStatus(thread.getName(), cpu, sources, polls, emptyPolls, sleeps, busyNanos);
   }
 
   /** Control thread: ends the thread and waits for its end. */
@@ -169,10 +173,15 @@ final class Worker implements Runnable {
   private void round() {
     changePlan();
     long now = System.nanoTime();
+    if (roundMoved) {
+      busyNanos += now - roundBegan;
+      roundMoved = false;
+    }
+    roundBegan = now;
     int i = 0;
     while (i < awakeCount) {
       Lane lane = awake[i];
-      if (!lane.resting) { // else it was retired
+      if (!lane.resting && now - lane.retryAt >= 0) { // else it was retired, or waits for room
         visit(lane, now);
       }
       if (lane.resting) {
@@ -237,6 +246,7 @@ final class Worker implements Runnable {
       }
       int settled = forwarding.forward(lane, burst, now);
       if (settled > 0) {
+        roundMoved = true;
         if (policer != null) {
           policer.settled(settled);
         }

@@ -10,6 +10,7 @@ package org.vhostnetmap.bridge;
  * @param polls times it looked into a source
  * @param emptyPolls of these, the times it found nothing
  * @param sleeps times it had nothing to poll and slept
+ * @param busyNanos nanoseconds it spent in rounds that moved frames
  */
 public record WorkerStatus(
-    String name, int cpu, int sources, long polls, long emptyPolls, long sleeps) {}
+    String name, int cpu, int sources, long polls, long emptyPolls, long sleeps, long busyNanos) {}

@@ -71,6 +71,22 @@ final class HostileGuestTest {
   }
 
   @Test
+  void aChainWithoutBytesIsNotLookedForInMemoryThatIsGone() throws Exception {
+    try (Lan lan = new Lan()) {
+      Guest[] guests = three(lan);
+      Guest hostile = guests[2];
+      exchange(lan, guests[0], guests[1], 50);
+      guests[0].frontend.close();
+      Lan.await("its rings are gone", () -> guests[0].backend.status().rings().isEmpty());
+      FakeDriver ring = hostile.transmitRing(0);
+      ring.descriptor(7, ring.arena(), 0, 0, 0);
+      ring.available(7);
+      hostile.frontend.kick(1);
+      Lan.await("the drop", () -> lan.drops(hostile.name, "tx0", DropReason.TOO_SHORT) == 1);
+    }
+  }
+
+  @Test
   void aReceiveRingOfReadableBuffersStopsAndWhatWasDeliveredBeforeIsShown() throws Exception {
     try (Lan lan = new Lan()) {
       Guest[] guests = three(lan);

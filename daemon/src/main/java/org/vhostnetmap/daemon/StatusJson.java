@@ -48,7 +48,8 @@ final class StatusJson {
     json.name("sources").value(worker.sources());
     json.name("polls").value(worker.polls());
     json.name("empty_polls").value(worker.emptyPolls());
-    json.name("sleeps").value(worker.sleeps()).end();
+    json.name("sleeps").value(worker.sleeps());
+    json.name("busy_ns").value(worker.busyNanos()).end();
   }
 
   private static void port(Json json, PortStatus port) {

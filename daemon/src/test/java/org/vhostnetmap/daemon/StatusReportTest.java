@@ -122,8 +122,8 @@ class StatusReportTest {
                       Optional.empty(),
                       Optional.of(NETMAP))),
               List.of(
-                  new WorkerStatus("worker-0", -1, 4, 20, 5, 2),
-                  new WorkerStatus("worker-1", 3, 4, 1, 0, 1)),
+                  new WorkerStatus("worker-0", -1, 4, 20, 5, 2, 1000),
+                  new WorkerStatus("worker-1", 3, 4, 1, 0, 1, 0)),
               1,
               5,
               0));
@@ -136,7 +136,19 @@ class StatusReportTest {
     report.remove("ports");
     report.remove("worker_threads");
     assertEquals(
-        Map.of("name", "worker-0", "sources", 4L, "polls", 20L, "empty_polls", 5L, "sleeps", 2L),
+        Map.of(
+            "name",
+            "worker-0",
+            "sources",
+            4L,
+            "polls",
+            20L,
+            "empty_polls",
+            5L,
+            "sleeps",
+            2L,
+            "busy_ns",
+            1000L),
         workers.getFirst());
     assertEquals(3L, workers.getLast().get("cpu"));
     assertEquals(
