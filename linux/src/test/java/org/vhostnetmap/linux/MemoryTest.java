@@ -73,7 +73,7 @@ class MemoryTest {
     assertEquals(0xffffL, Memory.getUnsignedInt(at + 2));
     assertEquals(0xffffffffL, Memory.getLong(at + 8));
     Memory.publishLong(at + 16, -2);
-    assertEquals(0xfe00000000000000L, Memory.getLong(at + 9));
+    assertEquals(0xfe00000000ffffffL, Memory.getLong(at + 9));
     assertEquals(-2, Memory.getLong(at + 16));
     assertEquals(0, Memory.getLong(at + 24));
   }
