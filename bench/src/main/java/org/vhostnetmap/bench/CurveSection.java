@@ -2,8 +2,10 @@
 package org.vhostnetmap.bench;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * What a frame costs the back-end by the number of guests that it serves: on one bridge of ours
@@ -31,12 +33,20 @@ final class CurveSection implements Section {
 
   @Override
   public Set<String> words() {
-    return Set.of();
+    return Arrays.stream(GUESTS).mapToObj(CurveSection::word).collect(Collectors.toSet());
+  }
+
+  private static String word(int guests) {
+    return "guests=" + guests;
   }
 
   @Override
   public void run(Selection selection, Report report) throws Exception {
-    if (!selection.wants(name())) {
+    int[] counts =
+        Arrays.stream(selection.quick() && selection.words().isEmpty() ? QUICK_GUESTS : GUESTS)
+            .filter(guests -> selection.wants(name(), word(guests)))
+            .toArray();
+    if (counts.length == 0) {
       return;
     }
     report.title("Cost of a frame by the number of guests");
@@ -45,7 +55,7 @@ final class CurveSection implements Section {
             + " send to each other as fast as they are let; one active: only the first one sends.");
     report.table(
         "guests", "active", "ours, ns/frame, quartiles", "of them arrived", "DPDK, ns/frame");
-    for (int guests : selection.quick() ? QUICK_GUESTS : GUESTS) {
+    for (int guests : counts) {
       List<String> words = guests == 1 ? List.of("--workers=1", "null:") : List.of("--workers=1");
       try (var ours = side(RawBackend.ours(guests, words, ""), guests)) {
         if (guests == 1) {
