@@ -18,6 +18,7 @@ public final class Bench {
           new LatencySection(),
           new ProcessorSection(),
           new CurveSection(),
+          new NotificationSection(),
           new PauseSection());
 
   private Bench() {}

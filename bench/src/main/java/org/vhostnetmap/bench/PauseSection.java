@@ -7,10 +7,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -19,18 +16,10 @@ import org.HdrHistogram.Histogram;
  * asked for and guests go and come back, so that the control plane makes its garbage too.
  */
 final class PauseSection implements Section {
-  private static final Pattern SAFEPOINT =
-      Pattern.compile("Safepoint \"(\\w+)\".* Reaching safepoint: +(\\d+) ns.* Total: +(\\d+) ns");
   private static final long PHASE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final double LIMIT_MILLIS = 2;
   private static final int SECONDS = 600;
   private static final int QUICK_SECONDS = 30;
-
-  /** All pauses for one reason. */
-  private static final class Cause {
-    final Histogram total = PingPong.histogram();
-    final Histogram reaching = PingPong.histogram();
-  }
 
   @Override
   public String name() {
@@ -59,7 +48,7 @@ final class PauseSection implements Section {
       try (RawBackend ours = RawBackend.ours(2, List.of(), logging)) {
         traffic(ours, TimeUnit.SECONDS.toNanos(seconds), latencies);
       }
-      print(report, read(log));
+      print(report, SafepointLog.read(Files.readAllLines(log)));
       report.note(
           "Meanwhile a round trip at 100,000 frames/s took %.1f us (p50), %.1f (p99.9), %.0f (longest)."
               .formatted(
@@ -87,31 +76,18 @@ final class PauseSection implements Section {
     }
   }
 
-  private static Map<String, Cause> read(Path log) throws IOException {
-    Map<String, Cause> causes = new TreeMap<>();
-    for (String line : Files.readAllLines(log)) {
-      Matcher matcher = SAFEPOINT.matcher(line);
-      if (matcher.find()) {
-        Cause cause = causes.computeIfAbsent(matcher.group(1), name -> new Cause());
-        cause.reaching.recordValue(Long.parseLong(matcher.group(2)));
-        cause.total.recordValue(Long.parseLong(matcher.group(3)));
-      }
-    }
-    return causes;
-  }
-
-  private static void print(Report report, Map<String, Cause> causes) {
+  private static void print(Report report, Map<String, SafepointLog.Cause> causes) {
     report.table("what for", "how often", "median", "longest", "longest way to it");
     long longest = 1;
     for (var entry : causes.entrySet()) {
-      Cause cause = entry.getValue();
-      longest = Math.max(longest, cause.total.getMaxValue());
+      SafepointLog.Cause cause = entry.getValue();
+      longest = Math.max(longest, cause.total().getMaxValue());
       report.row(
           entry.getKey(),
-          Long.toString(cause.total.getTotalCount()),
-          "%.3f".formatted(cause.total.getValueAtPercentile(50) / 1e6),
-          "%.3f".formatted(cause.total.getMaxValue() / 1e6),
-          "%.3f".formatted(cause.reaching.getMaxValue() / 1e6));
+          Long.toString(cause.total().getTotalCount()),
+          "%.3f".formatted(cause.total().getValueAtPercentile(50) / 1e6),
+          "%.3f".formatted(cause.total().getMaxValue() / 1e6),
+          "%.3f".formatted(cause.reaching().getMaxValue() / 1e6));
     }
     report.row(
         "longest pause, limit/pause",

@@ -31,8 +31,8 @@ final class RawGuest implements AutoCloseable {
     this.frontend = frontend;
     mac = mac(number);
     boolean eventIndex = (frontend.features() & EVENT_IDX) != 0;
-    receive = new RawRing(this, 0, frontend.driver(0), eventIndex);
-    transmit = new RawRing(this, 1, frontend.driver(1), eventIndex);
+    receive = new RawRing(frontend.driver(0), 0, eventIndex, () -> frontend.kick(0));
+    transmit = new RawRing(frontend.driver(1), 1, eventIndex, () -> frontend.kick(1));
   }
 
   /** Connects to a back-end that listens, and starts a device on it as QEMU does. */
@@ -79,10 +79,6 @@ final class RawGuest implements AutoCloseable {
       // A local experimental ethertype (IEEE 802): nobody takes it for anything.
       Memory.putShort(frame + HEADER + MACS, 0xb588);
     }
-  }
-
-  void kick(int ring) {
-    frontend.kick(ring);
   }
 
   @Override

@@ -16,8 +16,7 @@ final class RawRing {
   private static final int INDEX = 2;
   private static final int RING = 4;
 
-  private final RawGuest guest;
-  private final int number;
+  private final Runnable kick;
   private final int size;
   private final int mask;
   private final long availableRing;
@@ -30,11 +29,12 @@ final class RawRing {
   private int reclaimed; // up to here the device's used entries were taken
 
   /**
-   * @param number 0 for receiveq 0, whose buffers the device writes; 1 for transmitq 0
+   * @param driver only tells where the ring is
+   * @param number even for a receiveq, whose buffers the device writes; odd for a transmitq
+   * @param kick tells the device that there is something new
    */
-  RawRing(RawGuest guest, int number, FakeDriver driver, boolean eventIndex) {
-    this.guest = guest;
-    this.number = number;
+  RawRing(FakeDriver driver, int number, boolean eventIndex, Runnable kick) {
+    this.kick = kick;
     this.eventIndex = eventIndex;
     size = driver.size();
     mask = size - 1;
@@ -92,7 +92,7 @@ final class RawRing {
     published = available;
     Memory.fullFence();
     if (kickWanted(before)) {
-      guest.kick(number);
+      kick.run();
     }
   }
 
