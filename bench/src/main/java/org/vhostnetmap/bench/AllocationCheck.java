@@ -13,27 +13,20 @@ import java.net.NetworkInterface;
 import java.util.Arrays;
 import org.vhostnetmap.bridge.Bridge;
 import org.vhostnetmap.bridge.BridgeStatus;
-import org.vhostnetmap.bridge.GuestPort;
 import org.vhostnetmap.bridge.NetmapBridgePort;
 import org.vhostnetmap.bridge.NicSettings;
 import org.vhostnetmap.bridge.NullPort;
 import org.vhostnetmap.bridge.PktgenPort;
 import org.vhostnetmap.bridge.Port;
 import org.vhostnetmap.bridge.TapPort;
-import org.vhostnetmap.fakes.FakeDriver;
-import org.vhostnetmap.fakes.FakeFrontend;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
-import org.vhostnetmap.linux.Fd;
-import org.vhostnetmap.linux.UnixConnection;
 import org.vhostnetmap.netmap.Netmap;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapPort;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.PortName;
 import org.vhostnetmap.netmap.PortNameException;
-import org.vhostnetmap.vhost.Offer;
-import org.vhostnetmap.vhost.VhostUserBackend;
 
 /**
  * Measures how many bytes of Java heap a worker allocates per frame, for each kind of source and
@@ -45,9 +38,7 @@ public final class AllocationCheck {
   private static final long TAP_FRAMES = 1_000_000;
   private static final long WARM_UP_SHARE = 10;
   private static final double LIMIT = 0.01;
-  private static final int RING = 256;
-  private static final long MERGEABLE = 1L << 15;
-  private static final long BASIC = 1L << 32 | 1L << 30 | 1L << 29;
+  private static final long SEGMENTED_FRAMES = 1_000_000;
   private static final String TAP = "vnmalloc0";
 
   private final EventLoop loop = new EventLoop("control");
@@ -80,10 +71,13 @@ public final class AllocationCheck {
     int bad = check("pktgen to null", FRAMES, pktgen, nothing, all -> {});
     bad += checkGuest("guest tx to null", 0, false, nothing);
     bad += checkGuest("pktgen to guest rx", 0, true, pktgen);
-    bad += checkGuest("pktgen to guest rx, mergeable", MERGEABLE, true, pktgen);
+    bad += checkGuest("pktgen to guest rx, mergeable", RecyclingGuest.MERGEABLE, true, pktgen);
+    bad += checkGuest("guest tx to null, packed", RecyclingGuest.PACKED, false, nothing);
+    bad += checkGuest("pktgen to guest rx, packed", RecyclingGuest.PACKED, true, pktgen);
     bad += checkTap(nothing, pktgen);
     try (NetmapDevice netmap = Netmap.emulated()) {
       bad += checkNetmap(netmap, pktgen, nothing);
+      bad += checkSegments(netmap);
     }
     System.exit(bad == 0 ? 0 : 1);
   }
@@ -163,47 +157,30 @@ public final class AllocationCheck {
 
   private static int checkGuest(String path, long features, boolean receives, Making other)
       throws Exception {
-    UnixConnection[] ends = UnixConnection.pair();
-    try (FakeFrontend frontend = new FakeFrontend(ends[0], 2, RING)) {
-      frontend.wanting(features | BASIC);
-      Making guest =
-          (bridge, loop) -> {
-            GuestPort port = new GuestPort("guest", bridge, 1);
-            Fd socket = Fd.duplicate(ends[1].fd());
-            ends[1].close();
-            port.attach(VhostUserBackend.adopt(loop, socket, Offer.net(1, false), port));
-            return port;
-          };
-      Traffic traffic = check -> recycle(check, frontend, receives ? 0 : 1);
+    try (RecyclingGuest guest = new RecyclingGuest(features, receives)) {
+      Traffic traffic = check -> guest.run(() -> check.stopped);
       return receives
-          ? check(path, FRAMES, other, guest, traffic)
-          : check(path, FRAMES, guest, other, traffic);
+          ? check(path, FRAMES, other, guest::port, traffic)
+          : check(path, FRAMES, guest::port, other, traffic);
     }
   }
 
-  /** All descriptors stay where they are; those that were used are made available again at once. */
-  private static void recycle(AllocationCheck check, FakeFrontend frontend, int ring)
-      throws IOException {
-    frontend.bringUp(1);
-    FakeDriver driver = frontend.driver(ring);
-    for (int i = 0; i < RING; i++) {
-      if (ring == 0) {
-        driver.postReceive(1536);
-      } else {
-        driver.send(new byte[12 + 64]);
-      }
-    }
-    frontend.kick(ring);
-    while (!check.stopped) {
-      int before = driver.availableIndex();
-      int next = (driver.usedIndex() + RING) & 0xffff;
-      if (next != before) {
-        driver.availableIndex(next);
-        if (driver.kickNeeded(before)) {
-          frontend.kick(ring);
-        }
-      }
-      Thread.onSpinWait();
+  /** Frames that are cut, with their checksums, into slots that somebody empties. */
+  private static int checkSegments(NetmapDevice netmap) throws Exception {
+    try (NetmapPort reader = netmap.register(PortName.parse("netmap:c{1").request());
+        RecyclingGuest guest = new RecyclingGuest(RecyclingGuest.SEGMENTS, false)) {
+      Traffic traffic =
+          check -> {
+            Thread emptying = new Thread(() -> empty(check, reader), "reader");
+            emptying.start();
+            guest.run(() -> check.stopped);
+          };
+      return check(
+          "guest tx with TSO to pipe",
+          SEGMENTED_FRAMES,
+          guest::port,
+          netmap(netmap, "netmap:c}1"),
+          traffic);
     }
   }
 

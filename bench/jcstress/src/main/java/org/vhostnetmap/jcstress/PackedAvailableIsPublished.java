@@ -13,17 +13,23 @@ import org.openjdk.jcstress.infra.results.III_Result;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.virtqueue.Direction;
 
-/** Driver to device: data and all descriptors but the first, then the first (virtio 1.3, 2.8.21). */
+/**
+ * Driver to device: data and all descriptors but the first, then the first (virtio 1.3, 2.8.21).
+ */
 @JCStressTest
-@Description("Who sees the first available descriptor's flags sees its length, those behind it and the data.")
-@Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "The device looked before the first was published.")
+@Description(
+    "Who sees the first available descriptor's flags sees its length, those behind it and the data.")
+@Outcome(
+    id = "0, 0, 0",
+    expect = ACCEPTABLE,
+    desc = "The device looked before the first was published.")
 @Outcome(id = "2, 16, 42", expect = ACCEPTABLE, desc = "The device sees both chains and the data.")
 @Outcome(expect = FORBIDDEN, desc = "The flags were seen before what they stand for.")
 @State
 public class PackedAvailableIsPublished extends PackedStressRing {
   /** A ring with nothing available. */
   public PackedAvailableIsPublished() {
-    super(Direction.READABLE, true);
+    super(Direction.READABLE, true, 0);
   }
 
   /** Adds two chains. */

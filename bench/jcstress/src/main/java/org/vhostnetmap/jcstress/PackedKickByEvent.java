@@ -12,18 +12,27 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 import org.vhostnetmap.virtqueue.Direction;
 
-/** The device goes to sleep while the driver adds a chain, with event index (virtio 1.3, 2.8.10, 2.8.22). */
+/**
+ * The device goes to sleep while the driver adds a chain, with event index (virtio 1.3, 2.8.10,
+ * 2.8.22).
+ */
 @JCStressTest
 @Description("The device sees the new chain, or the driver sees that it is to kick.")
 @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "Both see each other: a kick too many.")
-@Outcome(id = "true, false", expect = ACCEPTABLE, desc = "The device sees the chain and does not sleep.")
+@Outcome(
+    id = "true, false",
+    expect = ACCEPTABLE,
+    desc = "The device sees the chain and does not sleep.")
 @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "The device sleeps and is kicked.")
-@Outcome(id = "false, false", expect = FORBIDDEN, desc = "Lost wake-up: the device sleeps and nobody kicks.")
+@Outcome(
+    id = "false, false",
+    expect = FORBIDDEN,
+    desc = "Lost wake-up: the device sleeps and nobody kicks.")
 @State
 public class PackedKickByEvent extends PackedStressRing {
   /** A ring with nothing available and a device that is awake. */
   public PackedKickByEvent() {
-    super(Direction.READABLE, true);
+    super(Direction.READABLE, true, 0);
   }
 
   /** Goes to sleep unless there is something to do. */

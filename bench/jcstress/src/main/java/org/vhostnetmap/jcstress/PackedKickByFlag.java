@@ -16,14 +16,20 @@ import org.vhostnetmap.virtqueue.Direction;
 @JCStressTest
 @Description("The device sees the new chain, or the driver sees that it is to kick.")
 @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "Both see each other: a kick too many.")
-@Outcome(id = "true, false", expect = ACCEPTABLE, desc = "The device sees the chain and does not sleep.")
+@Outcome(
+    id = "true, false",
+    expect = ACCEPTABLE,
+    desc = "The device sees the chain and does not sleep.")
 @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "The device sleeps and is kicked.")
-@Outcome(id = "false, false", expect = FORBIDDEN, desc = "Lost wake-up: the device sleeps and nobody kicks.")
+@Outcome(
+    id = "false, false",
+    expect = FORBIDDEN,
+    desc = "Lost wake-up: the device sleeps and nobody kicks.")
 @State
 public class PackedKickByFlag extends PackedStressRing {
   /** A ring with nothing available and a device that is awake. */
   public PackedKickByFlag() {
-    super(Direction.READABLE, false);
+    super(Direction.READABLE, false, 0);
   }
 
   /** Goes to sleep unless there is something to do. */

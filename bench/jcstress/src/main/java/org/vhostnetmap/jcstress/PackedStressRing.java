@@ -19,7 +19,10 @@ abstract class PackedStressRing extends StressRing {
   private final boolean eventIndex;
   private final int flags;
 
-  PackedStressRing(Direction direction, boolean eventIndex) {
+  /**
+   * @param chains that are available at the start
+   */
+  PackedStressRing(Direction direction, boolean eventIndex, int chains) {
     super(RingFormat.PACKED, direction, eventIndex);
     this.eventIndex = eventIndex;
     flags = direction == Direction.WRITABLE ? WRITE : 0;
@@ -27,6 +30,9 @@ abstract class PackedStressRing extends StressRing {
     refuseKicks();
     driverAdds(0, 1, 1);
     give(take());
+    if (chains > 0) {
+      driverAdds(1, chains, BUFFER_BYTES);
+    }
   }
 
   /** Makes one or two chains available from this place on; returns whether it kicks. */
@@ -41,9 +47,7 @@ abstract class PackedStressRing extends StressRing {
     }
     Memory.fullFence();
     long event = Memory.getUnsignedIntAcquire(deviceArea);
-    return event >>> 16 == DESC
-        ? (event & 0xffff) == (WRAP | place)
-        : event >>> 16 == ENABLE;
+    return event >>> 16 == DESC ? (event & 0xffff) == (WRAP | place) : event >>> 16 == ENABLE;
   }
 
   /** Before the driver sleeps until the second chain is used (true), or while it is awake. */

@@ -15,16 +15,22 @@ import org.vhostnetmap.virtqueue.Direction;
 
 /** Device to driver: data and all elements but the first, then the first (virtio 1.3, 2.8.9). */
 @JCStressTest
-@Description("Who sees the first used descriptor's flags sees its length, those behind it and the data.")
-@Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "The driver looked before the first was published.")
-@Outcome(id = "2, 16, 42", expect = ACCEPTABLE, desc = "The driver sees both descriptors and the data.")
+@Description(
+    "Who sees the first used descriptor's flags sees its length, those behind it and the data.")
+@Outcome(
+    id = "0, 0, 0",
+    expect = ACCEPTABLE,
+    desc = "The driver looked before the first was published.")
+@Outcome(
+    id = "2, 16, 42",
+    expect = ACCEPTABLE,
+    desc = "The driver sees both descriptors and the data.")
 @Outcome(expect = FORBIDDEN, desc = "The flags were seen before what they stand for.")
 @State
 public class PackedUsedIsPublished extends PackedStressRing {
   /** A ring with two chains available. */
   public PackedUsedIsPublished() {
-    super(Direction.WRITABLE, true);
-    driverAdds(1, 2, 1);
+    super(Direction.WRITABLE, true, 2);
   }
 
   /** Uses both chains. */

@@ -16,14 +16,20 @@ import org.vhostnetmap.virtqueue.Direction;
 /** Driver to device: data, then descriptor and available entry, then index (virtio 1.3, 2.7.13). */
 @JCStressTest
 @Description("Who sees the available index sees the descriptor and the data.")
-@Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "The device looked before the index was published.")
-@Outcome(id = "1, 8, 42", expect = ACCEPTABLE, desc = "The device sees the index, the chain and the data.")
+@Outcome(
+    id = "0, 0, 0",
+    expect = ACCEPTABLE,
+    desc = "The device looked before the index was published.")
+@Outcome(
+    id = "1, 8, 42",
+    expect = ACCEPTABLE,
+    desc = "The device sees the index, the chain and the data.")
 @Outcome(expect = FORBIDDEN, desc = "The index was seen before what it stands for.")
 @State
 public class SplitAvailableIsPublished extends SplitStressRing {
   /** A ring with nothing available. */
   public SplitAvailableIsPublished() {
-    super(Direction.READABLE, true);
+    super(Direction.READABLE, true, 0);
   }
 
   /** Adds a chain. */

@@ -12,19 +12,27 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 import org.vhostnetmap.virtqueue.Direction;
 
-/** The driver goes to sleep while the device uses a chain, with event index (virtio 1.3, 2.7.7.2, 2.7.10). */
+/**
+ * The driver goes to sleep while the device uses a chain, with event index (virtio 1.3, 2.7.7.2,
+ * 2.7.10).
+ */
 @JCStressTest
 @Description("The driver sees the used chain, or the device sees that it is to call.")
 @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "Both see each other: a call too many.")
-@Outcome(id = "true, false", expect = ACCEPTABLE, desc = "The driver sees the chain and does not sleep.")
+@Outcome(
+    id = "true, false",
+    expect = ACCEPTABLE,
+    desc = "The driver sees the chain and does not sleep.")
 @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "The driver sleeps and is called.")
-@Outcome(id = "false, false", expect = FORBIDDEN, desc = "Lost wake-up: the driver sleeps and nobody calls.")
+@Outcome(
+    id = "false, false",
+    expect = FORBIDDEN,
+    desc = "Lost wake-up: the driver sleeps and nobody calls.")
 @State
 public class SplitCallByEvent extends SplitStressRing {
   /** A ring with one chain available and a driver that is awake. */
   public SplitCallByEvent() {
-    super(Direction.WRITABLE, true);
-    driverAdds(1, BUFFER_BYTES);
+    super(Direction.WRITABLE, true, 1);
   }
 
   /** Goes to sleep unless the chain was used. */

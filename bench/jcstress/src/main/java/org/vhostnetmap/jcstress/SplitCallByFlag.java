@@ -16,15 +16,20 @@ import org.vhostnetmap.virtqueue.Direction;
 @JCStressTest
 @Description("The driver sees the used chain, or the device sees that it is to call.")
 @Outcome(id = "true, true", expect = ACCEPTABLE, desc = "Both see each other: a call too many.")
-@Outcome(id = "true, false", expect = ACCEPTABLE, desc = "The driver sees the chain and does not sleep.")
+@Outcome(
+    id = "true, false",
+    expect = ACCEPTABLE,
+    desc = "The driver sees the chain and does not sleep.")
 @Outcome(id = "false, true", expect = ACCEPTABLE, desc = "The driver sleeps and is called.")
-@Outcome(id = "false, false", expect = FORBIDDEN, desc = "Lost wake-up: the driver sleeps and nobody calls.")
+@Outcome(
+    id = "false, false",
+    expect = FORBIDDEN,
+    desc = "Lost wake-up: the driver sleeps and nobody calls.")
 @State
 public class SplitCallByFlag extends SplitStressRing {
   /** A ring with one chain available and a driver that is awake. */
   public SplitCallByFlag() {
-    super(Direction.WRITABLE, false);
-    driverAdds(1, BUFFER_BYTES);
+    super(Direction.WRITABLE, false, 1);
   }
 
   /** Goes to sleep unless the chain was used. */

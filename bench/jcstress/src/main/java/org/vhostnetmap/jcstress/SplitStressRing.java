@@ -16,7 +16,10 @@ abstract class SplitStressRing extends StressRing {
   private final boolean eventIndex;
   private final int flags;
 
-  SplitStressRing(Direction direction, boolean eventIndex) {
+  /**
+   * @param chains that are available at the start
+   */
+  SplitStressRing(Direction direction, boolean eventIndex, int chains) {
     super(RingFormat.SPLIT, direction, eventIndex);
     this.eventIndex = eventIndex;
     flags = direction == Direction.WRITABLE ? WRITE : 0;
@@ -24,6 +27,9 @@ abstract class SplitStressRing extends StressRing {
     refuseKicks();
     driverAdds(0, 1);
     give(take());
+    if (chains > 0) {
+      driverAdds(1, BUFFER_BYTES);
+    }
   }
 
   /** Makes a chain available at this place; returns whether it kicks. */

@@ -16,15 +16,20 @@ import org.vhostnetmap.virtqueue.Direction;
 /** Device to driver: data, then used element, then used index (virtio 1.3, 2.7.8.2). */
 @JCStressTest
 @Description("Who sees the used index sees the used element and the data.")
-@Outcome(id = "0, 0, 0", expect = ACCEPTABLE, desc = "The driver looked before the index was published.")
-@Outcome(id = "1, 8, 42", expect = ACCEPTABLE, desc = "The driver sees the index, the element and the data.")
+@Outcome(
+    id = "0, 0, 0",
+    expect = ACCEPTABLE,
+    desc = "The driver looked before the index was published.")
+@Outcome(
+    id = "1, 8, 42",
+    expect = ACCEPTABLE,
+    desc = "The driver sees the index, the element and the data.")
 @Outcome(expect = FORBIDDEN, desc = "The index was seen before what it stands for.")
 @State
 public class SplitUsedIsPublished extends SplitStressRing {
   /** A ring with one chain available. */
   public SplitUsedIsPublished() {
-    super(Direction.WRITABLE, true);
-    driverAdds(1, BUFFER_BYTES);
+    super(Direction.WRITABLE, true, 1);
   }
 
   /** Uses the chain. */
