@@ -13,6 +13,7 @@ final class BoundRings implements AutoCloseable {
       NetmapPort open, List<NetmapRing> rings, List<NetmapSink> sinks, QueueCounters counters) {}
 
   private final NetmapBindings bindings;
+  private final int headerBytes;
   private final List<Receiving> receiving = new ArrayList<>();
   private final List<NetmapSink> sinks = new ArrayList<>();
 
@@ -20,14 +21,16 @@ final class BoundRings implements AutoCloseable {
    * Over opens that are this object's from now on.
    *
    * @param sends whether frames may be put into TX rings at all
+   * @param headerBytes of the virtio-net header before each frame, or 0 for none
    */
-  BoundRings(NetmapBindings bindings, boolean sends, RingCounters counters) {
+  BoundRings(NetmapBindings bindings, boolean sends, int headerBytes, RingCounters counters) {
     this.bindings = bindings;
+    this.headerBytes = headerBytes;
     for (NetmapPort open : bindings.opens()) {
       List<NetmapSink> own = new ArrayList<>();
       for (NetmapRing ring : both(open.txRings(), open.hostTxRings())) {
         QueueCounters out = counters.out(sinks.size() + own.size());
-        own.add(new NetmapSink(ring, open::txSync, out, open.longestChain()));
+        own.add(new NetmapSink(ring, open::txSync, out, open.longestChain(), headerBytes));
       }
       List<NetmapRing> rx = both(open.rxRings(), open.hostRxRings());
       if (!rx.isEmpty()) {
@@ -64,7 +67,7 @@ final class BoundRings implements AutoCloseable {
   List<Source> newSources(boolean lossless) {
     List<Source> sources = new ArrayList<>();
     for (Receiving rx : receiving) {
-      sources.add(new NetmapReceive(rx.open, rx.rings, rx.sinks, lossless, rx.counters));
+      sources.add(new NetmapReceive(rx.open, rx.rings, rx.sinks, lossless, headerBytes, rx.counters));
     }
     return sources;
   }

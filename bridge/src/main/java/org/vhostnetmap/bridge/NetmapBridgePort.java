@@ -18,8 +18,10 @@ import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.NetmapPort;
+import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.PortInfo;
 import org.vhostnetmap.netmap.RegisterRequest;
+import org.vhostnetmap.vhost.NetHeader;
 
 /**
  * A netmap port as a port of the bridge: the rings of a NIC, the host's rings behind one, a port of
@@ -59,7 +61,8 @@ public final class NetmapBridgePort extends Port {
   /**
    * Opens the rings.
    *
-   * @param request what to open; not the mode NIC_AND_HOST, which is two ports of a bridge
+   * @param request what to open; not the mode NIC_AND_HOST, which is two ports of a bridge. With
+   *     NR_ACCEPT_VNET_HDR, which only VALE ports can have, frames go with virtio-net headers
    * @param settings looked at, and perhaps put right, whenever a NIC is opened
    * @throws NetmapException what the device says; afterwards nothing is open
    */
@@ -92,17 +95,33 @@ public final class NetmapBridgePort extends Port {
     NicLink freshLink = findLink();
     NetmapBindings opened = NetmapBindings.open(device, request);
     try {
-      BoundRings fresh = new BoundRings(opened, sends(), counters);
+      int headerBytes = request.has(NetmapAbi.NR_ACCEPT_VNET_HDR) ? NetHeader.LENGTH : 0;
+      if (headerBytes > 0) {
+        useHeaders(opened, headerBytes);
+      }
+      BoundRings fresh = new BoundRings(opened, sends(), headerBytes, counters);
       if (freshLink != null) {
         settings.apply(request, fresh.bufferBytes());
       }
       rings = fresh;
       link = freshLink;
       useRings(fresh);
-    } catch (RuntimeException mistake) {
+    } catch (NetmapException | RuntimeException failed) {
       rings = null;
       opened.close();
-      throw mistake;
+      throw failed;
+    }
+  }
+
+  /** The port has to be there to be told so; what came before, came without headers. */
+  private void useHeaders(NetmapBindings opened, int headerBytes) throws NetmapException {
+    device.setHeaderLength(request.name(), headerBytes);
+    for (NetmapPort open : opened.opens()) {
+      open.rxSync();
+      for (NetmapRing ring : open.rxRings()) {
+        ring.advanceTo(ring.tail());
+      }
+      open.rxSync();
     }
   }
 

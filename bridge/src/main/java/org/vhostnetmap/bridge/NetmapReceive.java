@@ -29,14 +29,16 @@ final class NetmapReceive extends NetmapSource {
    *
    * @param sinks whose frames are to be looked after
    * @param lossless whether who sends waits for room, as on a pipe, instead of losing frames
+   * @param headerBytes of the virtio-net header before each frame, or 0 for none
    */
   NetmapReceive(
       NetmapPort port,
       List<NetmapRing> rings,
       List<NetmapSink> sinks,
       boolean lossless,
+      int headerBytes,
       QueueCounters counters) {
-    super(rings, port::rxSync, counters);
+    super(rings, port::rxSync, counters, headerBytes);
     this.port = port;
     this.sinks = sinks.toArray(new NetmapSink[0]);
     this.lossless = lossless;

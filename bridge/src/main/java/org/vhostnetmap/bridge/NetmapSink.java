@@ -4,7 +4,6 @@ package org.vhostnetmap.bridge;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
-import org.vhostnetmap.netmap.offload.Pieces;
 
 /**
  * A netmap transmit ring as a sink: copies each frame into as many slots as it takes. A frame that
@@ -16,22 +15,30 @@ final class NetmapSink implements Sink {
   private final RingSync sync;
   private final QueueCounters counters;
   private final int longest; // slots of a frame
+  private final int headerBytes;
   private final FrameCursor cursor = new FrameCursor();
-  private final SoftwareOffload offload = new SoftwareOffload();
-  private final Pieces place = new Pieces(64);
+  private final SlotOffload offload;
   private boolean dirty;
 
   NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters) {
     this(ring, sync, counters, Integer.MAX_VALUE);
   }
 
+  NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters, int longest) {
+    this(ring, sync, counters, longest, 0);
+  }
+
   /**
    * A sink over a ring.
    *
    * @param longest slots that whoever drains the ring takes for one frame; most NICs take 1
+   * @param headerBytes of the virtio-net header that goes before each frame, or 0 for none
    */
-  NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters, int longest) {
+  NetmapSink(
+      NetmapRing ring, RingSync sync, QueueCounters counters, int longest, int headerBytes) {
     this.longest = Math.min(longest, ring.slots() - 1);
+    this.headerBytes = headerBytes;
+    this.offload = new SlotOffload(ring, sync, counters, this.longest, headerBytes);
     this.ring = ring;
     this.sync = sync;
     this.counters = counters;
@@ -44,7 +51,7 @@ final class NetmapSink implements Sink {
       sync.sync();
       space = ring.space();
     }
-    boolean plain = (frames & burst.offloads) == 0;
+    boolean plain = headerBytes == 0 && (frames & burst.offloads) == 0;
     return plain ? fillAll(burst, frames, space) : fillMixed(burst, frames);
   }
 
@@ -62,11 +69,13 @@ final class NetmapSink implements Sink {
 
   /** Runs of frames that ask for nothing, and between them those that are work for us. */
   private long fillMixed(Burst burst, long frames) {
+    long special = offload.special(burst);
     long left = frames;
     while (left != 0) {
-      long front = Offload.front(left, burst.offloads);
-      boolean plain = (front & burst.offloads) == 0;
-      long rest = plain ? fillAll(burst, front, ring.space()) : soften(burst, front);
+      long front = Offload.front(left, special);
+      boolean plain = (front & special) == 0;
+      long rest = plain ? fillAll(burst, front, ring.space()) : offload.write(burst, front);
+      dirty = true;
       left = (left & ~front) | rest;
       if (rest != 0) {
         break;
@@ -160,80 +169,6 @@ final class NetmapSink implements Sink {
       ring.set(slot, part, left > 0 ? NetmapAbi.NS_MOREFRAG : 0);
     }
     return true;
-  }
-
-  /**
-   * Completes the checksum of a frame, or cuts it, into slots. All that comes out finds room, or
-   * nothing is written.
-   *
-   * @param frame a mask of one frame
-   * @return the same when it has to wait for room, else 0
-   */
-  private long soften(Burst burst, long frame) {
-    int i = Long.numberOfTrailingZeros(frame);
-    long most = Math.min((long) longest * ring.bufferBytes(), Burst.LONGEST_FRAME);
-    DropReason wrong = offload.begin(burst, i, (int) most);
-    if (wrong != null) {
-      return refuse(burst, i, wrong);
-    }
-    int pieces = offload.frames();
-    long needed = (pieces - 1L) * slotsFor(offload.longest()) + slotsFor(offload.last());
-    if (needed > ring.slots() - 1) {
-      return refuse(burst, i, DropReason.TOO_LONG);
-    }
-    if (needed > ring.space()) {
-      sync.sync(); // in a small ring the half that offer is content with may be too little
-      if (needed > ring.space()) {
-        return frame;
-      }
-    }
-    int slot = ring.head();
-    for (int piece = 0; piece < pieces; piece++) {
-      int length = offload.nextLength();
-      int slots = slotsFor(length);
-      if (!gather(slot, slots, length)) {
-        return refuse(burst, i, DropReason.HOST_REFUSED);
-      }
-      offload.next(place);
-      slot = ring.after(slot, slots);
-    }
-    ring.advanceTo(slot);
-    dirty = true;
-    counters.frames++;
-    counters.bytes += burst.length[i];
-    counters.segments += offload.isCut() ? pieces : 0;
-    burst.taken |= frame;
-    return 0;
-  }
-
-  private int slotsFor(int length) {
-    int bufferBytes = ring.bufferBytes();
-    return length <= bufferBytes ? 1 : (length + bufferBytes - 1) / bufferBytes;
-  }
-
-  /** Makes the buffers of so many slots the place of a frame; false when one names no buffer. */
-  private boolean gather(int firstSlot, int slots, int length) {
-    place.clear();
-    int slot = firstSlot;
-    int left = length;
-    for (int n = 1; n <= slots; n++) {
-      int part = Math.min(left, ring.bufferBytes());
-      long buffer = ring.buffer(slot);
-      if (buffer == 0) {
-        return false;
-      }
-      place.add(buffer, part);
-      ring.set(slot, part, n < slots ? NetmapAbi.NS_MOREFRAG : 0);
-      left -= part;
-      slot = ring.after(slot, 1);
-    }
-    return true;
-  }
-
-  private long refuse(Burst burst, int i, DropReason why) {
-    counters.drop(why, 1);
-    burst.taken |= 1L << i;
-    return 0;
   }
 
   /**

@@ -2,9 +2,11 @@
 package org.vhostnetmap.bridge;
 
 import java.util.List;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapRing;
 import org.vhostnetmap.netmap.RingSync;
+import org.vhostnetmap.vhost.NetHeader;
 
 /**
  * Netmap receive rings as a source: lends the slots' buffers in place. Of several rings, which are
@@ -14,6 +16,8 @@ abstract class NetmapSource implements Source {
   private final NetmapRing[] rings;
   private final RingSync sync;
   private final QueueCounters counters;
+  private final int headerBytes;
+  private final OffloadCapture capture = new OffloadCapture(Offload.ALL);
   private final int[] slots = new int[Burst.FRAMES]; // that each frame takes
   private final int[] unfinished; // slots of each ring that held no whole frame
   private NetmapRing ring; // whose turn it is
@@ -24,6 +28,16 @@ abstract class NetmapSource implements Source {
   }
 
   NetmapSource(List<NetmapRing> rings, RingSync sync, QueueCounters counters) {
+    this(rings, sync, counters, 0);
+  }
+
+  /**
+   * A source over rings.
+   *
+   * @param headerBytes of the virtio-net header before each frame, or 0 for none
+   */
+  NetmapSource(List<NetmapRing> rings, RingSync sync, QueueCounters counters, int headerBytes) {
+    this.headerBytes = headerBytes;
     this.rings = rings.toArray(new NetmapRing[0]);
     this.ring = rings.getFirst();
     this.unfinished = new int[rings.size()];
@@ -96,20 +110,40 @@ abstract class NetmapSource implements Source {
     return (burst.valid >>> last & 1) == 0 ? 0 : slots[last];
   }
 
-  private static void finish(
-      Burst burst, int slot, int first, int segments, long length, boolean bad) {
+  private void finish(Burst burst, int slot, int first, int segments, long bytes, boolean bad) {
+    long length = bytes - headerBytes;
     int i = burst.count++;
     burst.segment[i] = first;
     burst.slot[i] = slot;
-    burst.length[i] = (int) Math.min(length, Integer.MAX_VALUE);
+    burst.length[i] = Math.clamp(length, 0, Integer.MAX_VALUE);
     if (bad) {
       burst.refuse(i, DropReason.HOST_REFUSED);
     } else if (length < Burst.SHORTEST_FRAME) {
       burst.refuse(i, DropReason.TOO_SHORT);
     } else if (length > Burst.LONGEST_FRAME) {
       burst.refuse(i, DropReason.TOO_LONG);
+    } else if (headerBytes > 0) {
+      strip(burst, i, first, segments, (int) length);
     } else {
       burst.set(i, first, segments, (int) length);
+    }
+  }
+
+  /** The header lies wholly in the first slot, which may hold nothing else: netmap's rule. */
+  private void strip(Burst burst, int i, int first, int segments, int length) {
+    int inFirst = burst.table.segmentLength[first];
+    if (inFirst < headerBytes) {
+      burst.refuse(i, DropReason.HOST_REFUSED);
+      return;
+    }
+    long header = burst.table.segmentAddress[first];
+    long fields = Memory.getLong(header); // read once: its writer may change them meanwhile
+    int skipped = inFirst == headerBytes ? 1 : 0;
+    burst.table.segmentAddress[first] = header + headerBytes;
+    burst.table.segmentLength[first] = inFirst - headerBytes;
+    burst.set(i, first + skipped, segments - skipped, length);
+    if ((fields & Offload.ASKS) != 0) {
+      capture.take(burst, i, fields, Memory.getUnsignedShort(header + NetHeader.CSUM_OFFSET));
     }
   }
 

@@ -33,7 +33,8 @@
 ///
 /// ```
 ///   flags = 0, gso_type = NONE    -> as ever
-///   the receiver took the feature -> whole, with its header (a guest's receiveq, a TAP)
+///   the receiver took the feature -> whole, with its header (a guest's receiveq, a TAP,
+///                                    a VALE port with headers)
 ///   it did not                    -> SoftwareOffload: checksum completed, or cut into segments,
 ///                                    straight into the receiver's buffers or slots
 ///   the header lies               -> dropped at its source: BAD_OFFLOAD

@@ -26,7 +26,9 @@ final class HelpText {
         netmap:NIC    all rings of a NIC: netmap:eth0. With netmap's own suffixes: netmap:eth0-2 ring
                       pair 2, netmap:eth0^ the rings of the host's stack, netmap:eth0* both, so that
                       guests, host and NIC share one bridge; netmap:eth0/rt watches what goes through
-        valeX:PORT    a port of a VALE switch: vale0:vm1@conf:slots=512
+        valeX:PORT[,vnet-hdr]
+                      a port of a VALE switch: vale0:vm1@conf:slots=512; vnet-hdr: frames go with
+                      virtio-net headers, so that offloads cross the switch
         netmap:a{1    one end of a netmap pipe, netmap:a}1 the other
                       (where the kernel has no netmap, we bring one along)
         tap:NAME      the host's network stack, by a TAP device (made if it is not there)

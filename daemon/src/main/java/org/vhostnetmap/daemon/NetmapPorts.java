@@ -10,6 +10,7 @@ import org.vhostnetmap.bridge.NicSettings;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 import org.vhostnetmap.netmap.Netmap;
+import org.vhostnetmap.netmap.NetmapAbi;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapException;
 import org.vhostnetmap.netmap.PortMode;
@@ -40,6 +41,9 @@ final class NetmapPorts implements AutoCloseable {
     NetmapDevice opened = device();
     try {
       RegisterRequest request = spec.name().request(opened);
+      if (spec.headers()) {
+        request = request.withFlags(NetmapAbi.NR_ACCEPT_VNET_HDR);
+      }
       if (request.mode() == PortMode.NIC_AND_HOST) {
         add(opened, name.replaceFirst("\\*", ""), request.with(PortMode.ALL_NIC, 0), true, tuning);
         add(opened, name.replace('*', '^'), request.with(PortMode.HOST, 0), true, Tuning.NONE);

@@ -25,6 +25,9 @@ sealed interface PortSpec {
     return this instanceof Tuned tuned ? tuned.tuning() : Tuning.NONE;
   }
 
+  /** The setting of a VALE port with virtio-net headers. */
+  String HEADERS = "vnet-hdr";
+
   /** Reads one PORT. */
   static PortSpec parse(String text) throws PortSyntaxException {
     return new PortSpecParser(text).parse();
@@ -95,11 +98,12 @@ sealed interface PortSpec {
    * {@code netmap:...}, {@code vale...:...}: netmap's own name for a port, unchanged.
    *
    * @param name as netmap reads it
+   * @param headers {@code ,vnet-hdr} behind it: a VALE port whose frames go with virtio-net headers
    */
-  record Netmap(PortName name) implements PortSpec {
+  record Netmap(PortName name, boolean headers) implements PortSpec {
     @Override
     public String text() {
-      return name.text();
+      return name.text() + (headers ? "," + HEADERS : "");
     }
   }
 

@@ -89,15 +89,23 @@ final class PortSpecParser {
 
   private PortSpec netmap() throws PortSyntaxException {
     try {
-      int end = TuningReader.start(text);
+      int comma = text.indexOf("," + PortSpec.HEADERS);
+      int end = comma < 0 ? TuningReader.start(text) : Math.min(comma, TuningReader.start(text));
       PortName name = PortName.parse(text.substring(0, end));
       if (name.name().indexOf(',') >= 0) {
         throw error(
             text.indexOf(','), "settings of a netmap port are @options, as in @conf:slots=512");
       }
       at = end;
-      onlyTuning(TuningReader.Allowed.RATES);
-      return new PortSpec.Netmap(name);
+      boolean headers = false;
+      for (Setting setting : settings()) {
+        if (setting.key.equals(PortSpec.HEADERS) && text.startsWith("vale")) {
+          headers = word(setting);
+        } else {
+          tune(setting, TuningReader.Allowed.RATES, "");
+        }
+      }
+      return new PortSpec.Netmap(name, headers);
     } catch (PortNameException e) {
       throw error(e.position(), e.problem());
     }

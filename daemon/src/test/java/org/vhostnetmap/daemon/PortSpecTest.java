@@ -75,6 +75,8 @@ class PortSpecTest {
         "netmap:eth0",
         "netmap:eth0*/x",
         "vale0:vm1@conf:rings=2,slots=256",
+        "vale0:vm1@conf:rings=2,slots=256,vnet-hdr",
+        "vale0:vm1,vnet-hdr,rate=1M",
         "netmap:a{1",
         "null:",
         "pktgen:",
@@ -102,6 +104,7 @@ class PortSpecTest {
       value = {
         "eth0                    | no kind of port        | 4",
         "vhost:a,tso=no          | on or off              | 12",
+        "netmap:eth0,vnet-hdr    | unknown setting        | 12",
         "vhost:a,offloads        | on or off              | 16",
         "nic:eth0                | unknown kind           | 0",
         "netmap:                 | name of the port       | 7",
