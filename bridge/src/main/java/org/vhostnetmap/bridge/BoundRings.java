@@ -67,7 +67,8 @@ final class BoundRings implements AutoCloseable {
   List<Source> newSources(boolean lossless) {
     List<Source> sources = new ArrayList<>();
     for (Receiving rx : receiving) {
-      sources.add(new NetmapReceive(rx.open, rx.rings, rx.sinks, lossless, headerBytes, rx.counters));
+      sources.add(
+          new NetmapReceive(rx.open, rx.rings, rx.sinks, lossless, headerBytes, rx.counters));
     }
     return sources;
   }

@@ -34,8 +34,7 @@ final class NetmapSink implements Sink {
    * @param longest slots that whoever drains the ring takes for one frame; most NICs take 1
    * @param headerBytes of the virtio-net header that goes before each frame, or 0 for none
    */
-  NetmapSink(
-      NetmapRing ring, RingSync sync, QueueCounters counters, int longest, int headerBytes) {
+  NetmapSink(NetmapRing ring, RingSync sync, QueueCounters counters, int longest, int headerBytes) {
     this.longest = Math.min(longest, ring.slots() - 1);
     this.headerBytes = headerBytes;
     this.offload = new SlotOffload(ring, sync, counters, this.longest, headerBytes);
