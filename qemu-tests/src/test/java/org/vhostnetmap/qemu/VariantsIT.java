@@ -16,7 +16,8 @@ class VariantsIT {
           "VIRTIO_F_VERSION_1",
           "VIRTIO_NET_F_MRG_RXBUF",
           "VIRTIO_F_EVENT_IDX",
-          "VIRTIO_F_INDIRECT_DESC");
+          "VIRTIO_F_INDIRECT_DESC",
+          "VIRTIO_F_RING_PACKED");
 
   @ParameterizedTest(name = "{0}")
   @CsvSource(
@@ -27,6 +28,10 @@ class VariantsIT {
           modern, flags in place of indices;  event_idx=off;    INDIRECT_DESC MRG_RXBUF VERSION_1
           modern, no tables;                  indirect_desc=off; EVENT_IDX MRG_RXBUF VERSION_1
           modern, long rings;                 rx_queue_size=1024,tx_queue_size=1024; EVENT_IDX INDIRECT_DESC MRG_RXBUF VERSION_1
+          packed;                             packed=on;        EVENT_IDX INDIRECT_DESC MRG_RXBUF RING_PACKED VERSION_1
+          packed, one buffer for a frame;     packed=on,mrg_rxbuf=off; EVENT_IDX INDIRECT_DESC RING_PACKED VERSION_1
+          packed, flags in place of places;   packed=on,event_idx=off; INDIRECT_DESC MRG_RXBUF RING_PACKED VERSION_1
+          packed, no tables, long rings;      packed=on,indirect_desc=off,rx_queue_size=1024,tx_queue_size=1024; EVENT_IDX MRG_RXBUF RING_PACKED VERSION_1
           legacy, 12 bytes of header;         disable-modern=on,disable-legacy=off; EVENT_IDX INDIRECT_DESC MRG_RXBUF
           legacy, 10 bytes of header;         disable-modern=on,disable-legacy=off,mrg_rxbuf=off; EVENT_IDX INDIRECT_DESC
           """)

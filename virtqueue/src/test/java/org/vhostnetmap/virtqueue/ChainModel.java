@@ -2,7 +2,9 @@
 package org.vhostnetmap.virtqueue;
 
 import java.io.ByteArrayOutputStream;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.vhostnetmap.fakes.FakeRing;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.virtqueue.GuestFault.Reason;
 
@@ -11,9 +13,12 @@ import org.vhostnetmap.virtqueue.GuestFault.Reason;
  * sharing nothing with the code under test but the names of the reasons.
  */
 final class ChainModel {
-  /** The chain's bytes and how many of them come before the first writable one, or its fault. */
+  /**
+   * The chain's bytes, how many of them come before the first writable one, and how many descriptors
+   * lie before its last; or its fault.
+   */
   @SuppressWarnings("ArrayRecordComponent") // compared by its parts, never as a whole
-  record Result(byte[] bytes, int readable, @Nullable Reason fault) {}
+  record Result(byte[] bytes, int readable, int end, @Nullable Reason fault) {}
 
   private static final class Broken extends Exception {
     private static final long serialVersionUID = 1L;
@@ -55,10 +60,63 @@ final class ChainModel {
         throw new Broken(Reason.HEAD_INDEX);
       }
       model.walk(i -> ringDescriptor(hostTable + 16L * i), size, head, true);
-      byte[] all = model.bytes.toByteArray();
-      return new Result(all, model.readable < 0 ? all.length : model.readable, null);
+      return model.result(0);
     } catch (Broken broken) {
-      return new Result(new byte[0], 0, broken.reason);
+      return new Result(new byte[0], 0, 0, broken.reason);
+    }
+  }
+
+  private Result result(int end) {
+    byte[] all = bytes.toByteArray();
+    return new Result(all, readable < 0 ? all.length : readable, end, null);
+  }
+
+  /** The same for a packed ring where these descriptors are available and none behind them. */
+  static Result packedChain(
+      GuestImage image,
+      Direction direction,
+      boolean indirectNegotiated,
+      List<FakeRing.Raw> descriptors,
+      int size) {
+    ChainModel model = new ChainModel(image, direction, indirectNegotiated);
+    try {
+      return model.result(model.walkPacked(descriptors, size));
+    } catch (Broken broken) {
+      return new Result(new byte[0], 0, 0, broken.reason);
+    }
+  }
+
+  private int walkPacked(List<FakeRing.Raw> descriptors, int size) throws Broken {
+    for (int i = 0; i < size; i++) {
+      if (i == descriptors.size()) {
+        throw new Broken(Reason.CHAIN_CUT);
+      }
+      FakeRing.Raw raw = descriptors.get(i);
+      Descriptor d = new Descriptor(raw.guestAddress(), raw.length(), raw.flags(), 0);
+      if ((d.flags & 4) != 0) {
+        walkPackedTable(d, i == 0);
+        return i;
+      }
+      buffer(d);
+      if ((d.flags & 1) == 0) {
+        return i;
+      }
+    }
+    throw new Broken(Reason.DESCRIPTOR_LOOP);
+  }
+
+  /** All of the table counts, whatever its flags say but WRITE. */
+  private void walkPackedTable(Descriptor table, boolean alone) throws Broken {
+    boolean whole = table.length % 16 == 0 && table.length >= 16 && table.length / 16 <= 32768;
+    if (!alone || !indirectNegotiated || (table.flags & 1) != 0 || !whole) {
+      throw new Broken(Reason.INDIRECT);
+    }
+    if (Long.compareUnsigned(table.address, table.address + table.length - 1) > 0) {
+      throw new Broken(Reason.ADDRESS);
+    }
+    for (long at = 0; at < table.length; at += 16) {
+      Descriptor d = indirectDescriptor(table.address + at);
+      buffer(new Descriptor(d.address, d.length, d.next & 2, 0)); // flags are where next is in 2.7
     }
   }
 

@@ -7,30 +7,55 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.util.List;
 import org.vhostnetmap.fakes.FakeDriver;
 import org.vhostnetmap.fakes.FakeDriver.Piece;
+import org.vhostnetmap.fakes.FakePackedDriver;
+import org.vhostnetmap.fakes.FakeRing;
 import org.vhostnetmap.linux.Memory;
 
 /** A fake driver and the queue under test on one ring, in one region of guest memory. */
 final class TestRing implements AutoCloseable {
-  /** What was negotiated. */
-  record Options(int size, Direction direction, boolean eventIndex, boolean indirect, int base) {
-    static Options size(int size) {
-      return new Options(size, Direction.READABLE, false, true, 0);
+  /**
+   * What was negotiated.
+   *
+   * @param start entries that went through before
+   */
+  record Options(
+      RingFormat format,
+      int size,
+      Direction direction,
+      boolean eventIndex,
+      boolean indirect,
+      boolean inOrder,
+      int start) {
+    static Options of(RingFormat format, int size) {
+      return new Options(format, size, Direction.READABLE, false, true, false, 0);
     }
 
-    Options direction(Direction direction) {
-      return new Options(size, direction, eventIndex, indirect, base);
+    static Options split(int size) {
+      return of(RingFormat.SPLIT, size);
+    }
+
+    static Options packed(int size) {
+      return of(RingFormat.PACKED, size);
+    }
+
+    Options direction(Direction wanted) {
+      return new Options(format, size, wanted, eventIndex, indirect, inOrder, start);
     }
 
     Options withEventIndex(boolean negotiated) {
-      return new Options(size, direction, negotiated, indirect, base);
+      return new Options(format, size, direction, negotiated, indirect, inOrder, start);
     }
 
     Options withoutIndirect() {
-      return new Options(size, direction, eventIndex, false, base);
+      return new Options(format, size, direction, eventIndex, false, inOrder, start);
     }
 
-    Options base(int index) {
-      return new Options(size, direction, eventIndex, indirect, index);
+    Options withInOrder(boolean negotiated) {
+      return new Options(format, size, direction, eventIndex, indirect, negotiated, start);
+    }
+
+    Options startingAt(int index) {
+      return new Options(format, size, direction, eventIndex, indirect, inOrder, index);
     }
   }
 
@@ -38,7 +63,7 @@ final class TestRing implements AutoCloseable {
   static final long GUEST = 0x4000_0000L;
 
   final HostMemory host;
-  final FakeDriver driver;
+  final FakeRing driver;
   final GuestMemory memory;
   final Virtqueue queue;
   final Chains chains = new Chains();
@@ -50,37 +75,73 @@ final class TestRing implements AutoCloseable {
 
   TestRing(Options options, int bufferBytes) {
     this.options = options;
-    long bytes = FakeDriver.ringBytes(options.size) + bufferBytes;
+    long bytes = ringBytes(options.format, options.size) + bufferBytes;
     host = new HostMemory(bytes);
-    driver = new FakeDriver(host.address(), GUEST, bytes, options.size).startingAt(options.base);
+    driver = driver(options.format, host.address(), GUEST, bytes, options.size);
+    driver.startingAt(options.start);
     if (options.eventIndex) {
       driver.withEventIndex();
+    }
+    if (options.inOrder) {
+      driver.withInOrder();
     }
     memory =
         GuestMemory.of(
             List.of(new GuestMemory.Region(GUEST, 0x7f00_0000_0000L, bytes, host.address())));
-    queue = takeOver(options.base);
+    queue = takeOver((int) driver.base());
+  }
+
+  static TestRing of(RingFormat format, int size) {
+    return new TestRing(Options.of(format, size));
   }
 
   static TestRing of(int size) {
-    return new TestRing(Options.size(size));
+    return of(RingFormat.SPLIT, size);
+  }
+
+  static long ringBytes(RingFormat format, int size) {
+    return switch (format) {
+      case SPLIT -> FakeDriver.ringBytes(size);
+      case PACKED -> FakePackedDriver.ringBytes(size);
+    };
+  }
+
+  static FakeRing driver(RingFormat format, long hostBase, long guestBase, long bytes, int size) {
+    return switch (format) {
+      case SPLIT -> new FakeDriver(hostBase, guestBase, bytes, size);
+      case PACKED -> new FakePackedDriver(hostBase, guestBase, bytes, size);
+    };
+  }
+
+  /** The driver of a split ring, for what only that has. */
+  FakeDriver split() {
+    return (FakeDriver) driver;
+  }
+
+  /** The driver of a packed ring, for what only that has. */
+  FakePackedDriver packed() {
+    return (FakePackedDriver) driver;
   }
 
   /** Another queue on the same ring, as after a restart of the back-end. */
   Virtqueue takeOver(int base) {
+    return takeOver(base, memory);
+  }
+
+  Virtqueue takeOver(int base, GuestMemory other) {
     return Virtqueue.open(
         new Virtqueue.Setup(
-            RingFormat.SPLIT,
+            options.format,
             options.size,
-            driver.host(driver.descriptorTable()),
-            driver.host(driver.availableRing()),
-            driver.host(driver.usedRing()),
+            driver.host(driver.descriptorArea()),
+            driver.host(driver.driverArea()),
+            driver.host(driver.deviceArea()),
             base,
             options.direction,
             options.eventIndex,
             options.indirect,
-            false),
-        memory);
+            options.inOrder),
+        other);
   }
 
   /** Bytes past the last of guest memory. */

@@ -17,27 +17,27 @@ import org.vhostnetmap.virtqueue.TestRing.Options;
 /** What the driver sees of our work (virtio 1.3, 2.7.8), and where the indexes begin. */
 class UsedRingTest {
   private static byte[] usedRing(TestRing ring) {
-    byte[] bytes = new byte[(int) SplitLayout.usedRingBytes(ring.driver.size())];
-    Memory.copyToArray(ring.driver.host(ring.driver.usedRing()), bytes, 0, bytes.length);
+    byte[] bytes = new byte[(int) SplitLayout.usedRingBytes(ring.split().size())];
+    Memory.copyToArray(ring.split().host(ring.split().usedRing()), bytes, 0, bytes.length);
     return bytes;
   }
 
   @Test
   void holdsHeadAndBytesWrittenInLittleEndianAndNothingElseChanges() throws GuestFault {
-    try (TestRing ring = new TestRing(Options.size(4).direction(Direction.WRITABLE).base(0xfffe))) {
-      Memory.fill(ring.driver.host(ring.driver.usedRing()), SplitLayout.usedRingBytes(4), 0x5a);
-      Memory.putShort(ring.driver.host(ring.driver.usedRing()) + 2, 0xfffe);
+    try (TestRing ring = new TestRing(Options.split(4).direction(Direction.WRITABLE).startingAt(0xfffe))) {
+      Memory.fill(ring.split().host(ring.split().usedRing()), SplitLayout.usedRingBytes(4), 0x5a);
+      Memory.putShort(ring.split().host(ring.split().usedRing()) + 2, 0xfffe);
       Virtqueue queue = ring.takeOver(0xfffe);
       for (int head : new int[] {3, 0, 2}) {
-        ring.driver.descriptor(head, ring.driver.arena(), 1 << 19, 2, 0);
-        ring.driver.available(head);
+        ring.split().descriptor(head, ring.split().arena(), 1 << 19, 2, 0);
+        ring.split().available(head);
       }
       assertEquals(3, queue.peek(ring.chains, 8));
       ring.chains.written[0] = 0x01020304;
       ring.chains.written[1] = 0;
       ring.chains.written[2] = 0x80000001;
       queue.complete(ring.chains, 3);
-      assertEquals(0xfffe, ring.driver.usedIndex(), "not before publish");
+      assertEquals(0xfffe, ring.split().usedIndex(), "not before publish");
       assertEquals(3, queue.unpublished());
       queue.publish();
       byte[] expected = new byte[4 + 4 * 8 + 2];
@@ -54,44 +54,6 @@ class UsedRingTest {
   private static void put(byte[] where, int offset, int... values) {
     for (int value : values) {
       where[offset++] = (byte) value;
-    }
-  }
-
-  @Test
-  void tellsTheDriverHowMuchWasWritten() throws GuestFault {
-    try (TestRing ring = new TestRing(Options.size(8).direction(Direction.WRITABLE))) {
-      int first = ring.driver.postReceive(100, 100);
-      int second = ring.driver.postReceive(1500);
-      assertEquals(2, ring.peek());
-      assertEquals(200, ring.chains.length[0]);
-      ring.chains.written[0] = 112;
-      ring.chains.written[1] = 1500;
-      ring.queue.complete(ring.chains, 2);
-      assertNull(ring.driver.takeUsed());
-      ring.queue.publish();
-      assertEquals(new Used(first, 112), ring.driver.takeUsed());
-      assertEquals(new Used(second, 1500), ring.driver.takeUsed());
-      assertNull(ring.driver.takeUsed());
-    }
-  }
-
-  @Test
-  void isOurPlaceToGoOnAfterARestart() throws GuestFault {
-    try (TestRing ring = TestRing.of(8)) {
-      ring.driver.send(new byte[] {1});
-      int second = ring.driver.send(new byte[] {2});
-      ring.peek();
-      ring.finish(1);
-      ring.driver.takeUsed();
-      Virtqueue next = ring.takeOver(ring.queue.base());
-      assertEquals(1, next.base());
-      assertEquals(1, next.usedIndex());
-      ring.chains.clear();
-      assertEquals(1, next.peek(ring.chains, 8));
-      assertEquals(second, ring.chains.head[0]);
-      next.complete(ring.chains, 1);
-      next.publish();
-      assertEquals(new Used(second, 0), ring.driver.takeUsed());
     }
   }
 
@@ -116,12 +78,12 @@ class UsedRingTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 16, 256, 32768})
   void keepsOrderAndContentsAcrossTheWrapOfAllIndexes(int size) throws GuestFault {
-    try (TestRing ring = new TestRing(Options.size(size).base(0xfff0))) {
+    try (TestRing ring = new TestRing(Options.split(size).startingAt(0xfff0))) {
       int sent = 0;
       int received = 0;
       while (received < 70_000) {
-        while (ring.driver.freeDescriptors() > 0 && sent - received < 200) {
-          ring.driver.send(new byte[] {(byte) sent, (byte) (sent >> 8)});
+        while (ring.split().freeDescriptors() > 0 && sent - received < 200) {
+          ring.split().send(new byte[] {(byte) sent, (byte) (sent >> 8)});
           sent++;
         }
         int count = ring.peek();
@@ -132,7 +94,7 @@ class UsedRingTest {
         int[] heads = Arrays.copyOf(ring.chains.head, count);
         ring.finish(count);
         for (int head : heads) {
-          assertEquals(new Used(head, 0), ring.driver.takeUsed());
+          assertEquals(new Used(head, 0), ring.split().takeUsed());
         }
         received += count;
         assertEquals((0xfff0 + received) & 0xffff, ring.queue.base());

@@ -8,7 +8,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.vhostnetmap.fakes.FakeDriver.Piece;
 import org.vhostnetmap.virtqueue.TestRing.Options;
 
 /** Driver and device in two threads that sleep whenever the rules let them. */
@@ -58,12 +59,11 @@ class WakeUpTest {
   private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
   @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void losesNoWakeUpInEitherDirection(boolean eventIndex) throws InterruptedException {
-    try (TestRing ring = new TestRing(Options.size(SIZE).withEventIndex(eventIndex))) {
-      for (int i = 0; i < SIZE; i++) {
-        ring.driver.descriptor(i, ring.driver.arena(), 1, 0, 0);
-      }
+  @CsvSource({"SPLIT, false", "SPLIT, true", "PACKED, false", "PACKED, true"})
+  void losesNoWakeUpInEitherDirection(RingFormat format, boolean eventIndex)
+      throws InterruptedException {
+    try (TestRing ring =
+        new TestRing(Options.of(format, SIZE).withEventIndex(eventIndex).withInOrder(eventIndex))) {
       Thread device = Thread.ofPlatform().start(() -> device(ring));
       long chains = driver(ring, eventIndex);
       stop.set(true);
@@ -79,33 +79,34 @@ class WakeUpTest {
   /** Keeps the ring full, sleeps until half of it or all of it came back. */
   private long driver(TestRing ring, boolean eventIndex) {
     long chains = 0;
-    int seen = 0; // used index as far as the driver looked
+    Piece piece = new Piece(ring.driver.arena(), 1, false);
     long end = System.nanoTime() + NANOS;
     while (System.nanoTime() - end < 0) {
-      int old = ring.driver.availableIndex();
-      int count = SIZE - ((old - seen) & 0xffff);
+      int mark = ring.driver.mark();
+      int count = ring.driver.freeDescriptors();
       for (int i = 0; i < count; i++) {
-        ring.driver.available((old + i) & (SIZE - 1));
+        ring.driver.post(piece);
       }
       chains += count;
-      if (count > 0 && ring.driver.kickNeeded(old)) {
+      if (count > 0 && ring.driver.kickNeeded(mark)) {
         kick.signal();
       }
       int wanted = chains % 3 == 0 ? 1 : SIZE;
       if (eventIndex) {
-        ring.driver.usedEvent((seen + wanted - 1) & 0xffff);
+        ring.driver.callAfter(wanted);
       } else {
         ring.driver.wantCalls(true);
       }
-      while (((ring.driver.usedIndex() - seen) & 0xffff) < wanted) {
-        if (!call.await()) {
+      for (int taken = 0; taken < wanted; ) {
+        if (ring.driver.takeUsed() != null) {
+          taken++;
+        } else if (!call.await()) {
           throw new AssertionError("a call was lost after " + chains + " chains");
         }
       }
       if (!eventIndex) {
         ring.driver.wantCalls(false);
       }
-      seen = ring.driver.usedIndex();
     }
     return chains;
   }

@@ -14,8 +14,8 @@ import org.vhostnetmap.fakes.FakeDriver;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.virtqueue.TestRing.Options;
 
-/** Who wakes whom (virtio 1.3, 2.7.7 and 2.7.10). */
-class NotificationsTest {
+/** Who wakes whom on a split ring (virtio 1.3, 2.7.7 and 2.7.10). */
+class SplitNotificationsTest {
   private static void makeAvailable(FakeDriver driver, int count) {
     for (int i = 0; i < count; i++) {
       driver.available(driver.availableIndex() & (driver.size() - 1));
@@ -25,14 +25,14 @@ class NotificationsTest {
   private static TestRing ring(Options options) {
     TestRing ring = new TestRing(options);
     for (int i = 0; i < options.size(); i++) {
-      ring.driver.descriptor(i, ring.driver.arena(), 1, 0, 0);
+      ring.split().descriptor(i, ring.split().arena(), 1, 0, 0);
     }
     return ring;
   }
 
   /** Passes {@code count} chains through and says whether the driver is to be called. */
   private static boolean use(TestRing ring, int count) throws GuestFault {
-    makeAvailable(ring.driver, count);
+    makeAvailable(ring.split(), count);
     assertEquals(count, ring.peek());
     return ring.finish(count);
   }
@@ -41,13 +41,13 @@ class NotificationsTest {
   class Calls {
     @Test
     void comesWhenTheEventIsAmongTheEntriesJustUsedAtEveryIndexAndDistance() throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(true).base(0xfff0))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(true).startingAt(0xfff0))) {
         use(ring, 1);
         for (int distance = 0; distance < 0x10000; distance++) {
           for (int count = 1; count <= 4; count++) {
             int old = ring.queue.usedIndex();
             int event = (old + distance) & 0xffff;
-            ring.driver.usedEvent(event);
+            ring.split().usedEvent(event);
             boolean called = use(ring, count);
             assertEquals(among(event, old, count), called, () -> "event " + event + " at " + old);
           }
@@ -66,8 +66,8 @@ class NotificationsTest {
 
     @Test
     void isUnconditionalAtFirstAndAfterCallsWereForgotten() throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(true))) {
-        ring.driver.usedEvent(0x8000);
+      try (TestRing ring = ring(Options.split(4).withEventIndex(true))) {
+        ring.split().usedEvent(0x8000);
         assertTrue(use(ring, 1));
         assertFalse(use(ring, 1));
         ring.queue.forgetCalls();
@@ -78,10 +78,10 @@ class NotificationsTest {
 
     @Test
     void coversEverythingSinceTheLastPublish() throws GuestFault {
-      try (TestRing ring = ring(Options.size(8).withEventIndex(true))) {
+      try (TestRing ring = ring(Options.split(8).withEventIndex(true))) {
         use(ring, 1);
-        ring.driver.usedEvent(1);
-        makeAvailable(ring.driver, 4);
+        ring.split().usedEvent(1);
+        makeAvailable(ring.split(), 4);
         for (int i = 0; i < 4; i++) {
           ring.chains.clear();
           ring.queue.peek(ring.chains, 1);
@@ -94,38 +94,38 @@ class NotificationsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void neverComesWhenNothingWasUsed(boolean eventIndex) {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(eventIndex))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(eventIndex))) {
         assertFalse(ring.queue.publish());
       }
     }
 
     @Test
     void followsTheFlagWithoutEventIndex() throws GuestFault {
-      try (TestRing ring = ring(Options.size(4))) {
-        ring.driver.usedEvent(0x8000); // no event index: means nothing
+      try (TestRing ring = ring(Options.split(4))) {
+        ring.split().usedEvent(0x8000); // no event index: means nothing
         assertTrue(use(ring, 1));
         assertTrue(use(ring, 2));
-        ring.driver.wantCalls(false);
+        ring.split().wantCalls(false);
         assertFalse(use(ring, 1));
-        ring.driver.wantCalls(true);
+        ring.split().wantCalls(true);
         assertTrue(use(ring, 1));
       }
     }
 
     @Test
     void ignoresTheFlagWithEventIndex() throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(true))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(true))) {
         use(ring, 1);
-        ring.driver.wantCalls(false);
-        ring.driver.usedEvent(1);
+        ring.split().wantCalls(false);
+        ring.split().usedEvent(1);
         assertTrue(use(ring, 1));
       }
     }
 
     @Test
     void readsOnlyTheLowBitOfTheFlags() throws GuestFault {
-      try (TestRing ring = ring(Options.size(4))) {
-        Memory.putShort(ring.driver.host(ring.driver.availableRing()), 0xfffe);
+      try (TestRing ring = ring(Options.split(4))) {
+        Memory.putShort(ring.split().host(ring.split().availableRing()), 0xfffe);
         assertTrue(use(ring, 1));
       }
     }
@@ -136,12 +136,12 @@ class NotificationsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void areAskedForAtEveryIndex(boolean eventIndex) throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(eventIndex).base(0xfff0))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(eventIndex).startingAt(0xfff0))) {
         for (int i = 0; i < 100_000; i++) {
           assertFalse(ring.queue.wantKicks());
-          int old = ring.driver.availableIndex();
-          makeAvailable(ring.driver, 1 + i % 4);
-          assertTrue(ring.driver.kickNeeded(old));
+          int old = ring.split().availableIndex();
+          makeAvailable(ring.split(), 1 + i % 4);
+          assertTrue(ring.split().kickNeeded(old));
           ring.finish(ring.peek());
         }
       }
@@ -150,9 +150,9 @@ class NotificationsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void mayNotBeWaitedForWhenSomethingIsThere(boolean eventIndex) throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(eventIndex).base(0xfffe))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(eventIndex).startingAt(0xfffe))) {
         for (int i = 0; i < 6; i++) {
-          makeAvailable(ring.driver, 1);
+          makeAvailable(ring.split(), 1);
           assertTrue(ring.queue.wantKicks());
           assertTrue(ring.queue.hasAvailable());
           ring.finish(ring.peek());
@@ -165,18 +165,18 @@ class NotificationsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void areRefusedAndAskedForInTurn(boolean eventIndex) throws GuestFault {
-      try (TestRing ring = ring(Options.size(4).withEventIndex(eventIndex))) {
+      try (TestRing ring = ring(Options.split(4).withEventIndex(eventIndex))) {
         for (int i = 0; i < 20; i++) {
           ring.queue.refuseKicks();
-          int old = ring.driver.availableIndex();
-          makeAvailable(ring.driver, 1);
-          assertFalse(ring.driver.kickNeeded(old));
+          int old = ring.split().availableIndex();
+          makeAvailable(ring.split(), 1);
+          assertFalse(ring.split().kickNeeded(old));
           assertTrue(ring.queue.wantKicks());
           ring.finish(ring.peek());
           assertFalse(ring.queue.wantKicks());
-          old = ring.driver.availableIndex();
-          makeAvailable(ring.driver, 1);
-          assertTrue(ring.driver.kickNeeded(old));
+          old = ring.split().availableIndex();
+          makeAvailable(ring.split(), 1);
+          assertTrue(ring.split().kickNeeded(old));
           ring.finish(ring.peek());
         }
       }
@@ -187,13 +187,13 @@ class NotificationsTest {
     void areNeverNeededWhileRefusedHoweverFarTheDriverRunsAhead(int size) throws GuestFault {
       Random random = new Random(size);
       for (boolean eventIndex : new boolean[] {false, true}) {
-        try (TestRing ring = ring(Options.size(size).withEventIndex(eventIndex).base(0xff00))) {
+        try (TestRing ring = ring(Options.split(size).withEventIndex(eventIndex).startingAt(0xff00))) {
           ring.queue.refuseKicks();
           for (int chains = 0; chains < 200_000; ) {
-            int room = size - ((ring.driver.availableIndex() - ring.driver.usedIndex()) & 0xffff);
-            int old = ring.driver.availableIndex();
-            makeAvailable(ring.driver, random.nextBoolean() ? room : random.nextInt(room + 1));
-            assertFalse(ring.driver.kickNeeded(old), "after " + chains);
+            int room = size - ((ring.split().availableIndex() - ring.split().usedIndex()) & 0xffff);
+            int old = ring.split().availableIndex();
+            makeAvailable(ring.split(), random.nextBoolean() ? room : random.nextInt(room + 1));
+            assertFalse(ring.split().kickNeeded(old), "after " + chains);
             int count = ring.peek();
             ring.finish(random.nextBoolean() ? count : random.nextInt(count + 1));
             chains += count;
@@ -204,9 +204,9 @@ class NotificationsTest {
 
     @Test
     void areParkedAnewOnlyNowAndThen() throws GuestFault {
-      try (TestRing ring = ring(Options.size(256).withEventIndex(true))) {
+      try (TestRing ring = ring(Options.split(256).withEventIndex(true))) {
         ring.queue.refuseKicks();
-        long event = ring.driver.host(ring.driver.usedRing()) + 4 + 8L * 256;
+        long event = ring.split().host(ring.split().usedRing()) + 4 + 8L * 256;
         int stores = 0;
         int last = Memory.getUnsignedShort(event);
         for (int chains = 0; chains < 200_000; chains += 250) {
