@@ -188,7 +188,8 @@ public final class FakeDriver extends FakeRing {
   }
 
   @Override
-  @org.jspecify.annotations.Nullable Used readUsed() {
+  @org.jspecify.annotations.Nullable
+  Used readUsed() {
     if (usedIndex() == seenUsed) {
       return null;
     }

@@ -13,8 +13,8 @@ import org.vhostnetmap.linux.Memory;
 ///
 /// Written from virtio 1.3, 2.8 alone: it shares no constant with the device's side, so a mistake
 /// there is not mirrored here. Lays out, from `guestBase` on: descriptor ring, driver event
-/// suppression, device event suppression, then one arena of buffers. Buffer ids are handed out in an
-/// order of their own, so that none is by chance the number of a slot.
+/// suppression, device event suppression, then one arena of buffers. Buffer ids are handed out in
+/// an order of their own, so that none is by chance the number of a slot.
 public final class FakePackedDriver extends FakeRing {
   private static final int AVAIL = 1 << 7;
   private static final int USED = 1 << 15;

@@ -9,8 +9,8 @@ import org.vhostnetmap.linux.Memory;
 
 /**
  * The guest driver's side of one virtqueue of either format, played by test code: what {@link
- * FakeDriver} (split) and {@link FakePackedDriver} have in common. Three areas of the ring, then one
- * arena of buffers.
+ * FakeDriver} (split) and {@link FakePackedDriver} have in common. Three areas of the ring, then
+ * one arena of buffers.
  *
  * <p>One thread at a time; the device may be another thread.
  */

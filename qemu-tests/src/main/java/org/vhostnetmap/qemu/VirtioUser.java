@@ -65,7 +65,8 @@ public final class VirtioUser implements AutoCloseable {
     command.addAll(List.of("--file-prefix=" + scratch.path("").getFileName()));
     // Two threads that may run on any processor, so that one processor is enough.
     if (device.contains("vectorized=1")) {
-      command.add("--force-max-simd-bitwidth=512"); // else DPDK keeps to 256 bits, and has no such path
+      command.add(
+          "--force-max-simd-bitwidth=512"); // else DPDK keeps to 256 bits, and has no such path
     }
     command.addAll(List.of("--lcores", "0@0,1@0", "--vdev", vdev, "--", "-i", "--no-mlockall"));
     command.addAll(List.of("--total-num-mbufs=4096", "--rxq=" + queues, "--txq=" + queues));

@@ -15,9 +15,9 @@ class VirtioUserIT {
   private static final int ENOUGH = 200_000;
 
   /**
-   * Pairs of queues, what the device is told. DPDK has a path of its own for each: mergeable or not,
-   * in order or not, both formats of rings, with vector instructions where the processor has them.
-   * "queue_size" is DPDK's; of a packed ring it may be any number.
+   * Pairs of queues, what the device is told. DPDK has a path of its own for each: mergeable or
+   * not, in order or not, both formats of rings, with vector instructions where the processor has
+   * them. "queue_size" is DPDK's; of a packed ring it may be any number.
    */
   private static final String FORMS =
       """

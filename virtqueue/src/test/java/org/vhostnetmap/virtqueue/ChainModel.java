@@ -14,8 +14,8 @@ import org.vhostnetmap.virtqueue.GuestFault.Reason;
  */
 final class ChainModel {
   /**
-   * The chain's bytes, how many of them come before the first writable one, and how many descriptors
-   * lie before its last; or its fault.
+   * The chain's bytes, how many of them come before the first writable one, and how many
+   * descriptors lie before its last; or its fault.
    */
   @SuppressWarnings("ArrayRecordComponent") // compared by its parts, never as a whole
   record Result(byte[] bytes, int readable, int end, @Nullable Reason fault) {}

@@ -11,10 +11,10 @@ import static org.vhostnetmap.fakes.FakeDriver.WRITE;
 
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vhostnetmap.fakes.FakeDriver.Piece;
 import org.vhostnetmap.fakes.FakeRing.Raw;
@@ -179,7 +179,6 @@ class ChainRulesTest {
         assertNull(ring.driver.takeUsed(), "nor given back");
       }
     }
-
 
     @Test
     void leavesNothingOfABadChainBehind() throws GuestFault {

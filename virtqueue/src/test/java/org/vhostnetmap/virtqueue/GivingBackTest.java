@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.vhostnetmap.fakes.FakeDriver.Used;
 import org.vhostnetmap.virtqueue.TestRing.Options;
 
@@ -62,8 +62,17 @@ class GivingBackTest {
   /** Chains of one to four descriptors, some in tables, in bursts of any length, for many laps. */
   @ParameterizedTest
   @CsvSource({
-    "1, false", "2, false", "3, true", "7, false", "7, true", "16, true", "255, false", "300, true",
-    "300, false", "32768, false", "32768, true"
+    "1, false",
+    "2, false",
+    "3, true",
+    "7, false",
+    "7, true",
+    "16, true",
+    "255, false",
+    "300, true",
+    "300, false",
+    "32768, false",
+    "32768, true"
   })
   void keepsOrderAndContentsForManyLaps(int entries, boolean inOrder) throws GuestFault {
     int size = format == RingFormat.PACKED ? entries : Integer.highestOneBit(entries);

@@ -15,16 +15,7 @@ class RingFormatTest {
   private static Virtqueue.Setup setup(
       RingFormat format, int size, long descriptors, long driver, long device, int base) {
     return new Virtqueue.Setup(
-        format,
-        size,
-        descriptors,
-        driver,
-        device,
-        base,
-        Direction.READABLE,
-        false,
-        false,
-        false);
+        format, size, descriptors, driver, device, base, Direction.READABLE, false, false, false);
   }
 
   @ParameterizedTest
@@ -80,7 +71,6 @@ class RingFormatTest {
   void aPackedRingCannotStandOutsideItself() {
     assertFalse(RingFormat.PACKED.isBase(0x8008_8008, 8));
     assertThrows(
-        IllegalArgumentException.class,
-        () -> setup(RingFormat.PACKED, 8, 16, 16, 16, 0x8008_8008));
+        IllegalArgumentException.class, () -> setup(RingFormat.PACKED, 8, 16, 16, 16, 0x8008_8008));
   }
 }

@@ -187,7 +187,8 @@ class SplitNotificationsTest {
     void areNeverNeededWhileRefusedHoweverFarTheDriverRunsAhead(int size) throws GuestFault {
       Random random = new Random(size);
       for (boolean eventIndex : new boolean[] {false, true}) {
-        try (TestRing ring = ring(Options.split(size).withEventIndex(eventIndex).startingAt(0xff00))) {
+        try (TestRing ring =
+            ring(Options.split(size).withEventIndex(eventIndex).startingAt(0xff00))) {
           ring.queue.refuseKicks();
           for (int chains = 0; chains < 200_000; ) {
             int room = size - ((ring.split().availableIndex() - ring.split().usedIndex()) & 0xffff);

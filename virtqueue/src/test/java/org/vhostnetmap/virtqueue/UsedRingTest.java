@@ -3,7 +3,6 @@ package org.vhostnetmap.virtqueue;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -24,7 +23,8 @@ class UsedRingTest {
 
   @Test
   void holdsHeadAndBytesWrittenInLittleEndianAndNothingElseChanges() throws GuestFault {
-    try (TestRing ring = new TestRing(Options.split(4).direction(Direction.WRITABLE).startingAt(0xfffe))) {
+    try (TestRing ring =
+        new TestRing(Options.split(4).direction(Direction.WRITABLE).startingAt(0xfffe))) {
       Memory.fill(ring.split().host(ring.split().usedRing()), SplitLayout.usedRingBytes(4), 0x5a);
       Memory.putShort(ring.split().host(ring.split().usedRing()) + 2, 0xfffe);
       Virtqueue queue = ring.takeOver(0xfffe);

@@ -93,7 +93,13 @@ final class VanishingMemoryMain {
         }
       }
       System.out.println(
-          format + " event index " + eventIndex + ": missed " + missed + ", delivered late " + main.late);
+          format
+              + " event index "
+              + eventIndex
+              + ": missed "
+              + missed
+              + ", delivered late "
+              + main.late);
       good &= missed == 0;
     }
     System.exit(good ? 0 : 1);
