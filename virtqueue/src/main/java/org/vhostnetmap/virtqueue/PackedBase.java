@@ -29,10 +29,10 @@ final class PackedBase {
     return used == 0 || !behind(used, available) ? available : used;
   }
 
-  /** Whether the used place is not ahead of the available one, and less than a lap behind it. */
+  /** Whether the used place is not ahead of the available one, and no more than a lap behind it. */
   private static boolean behind(int used, int available) {
     boolean sameLap = ((used ^ available) & WRAP) == 0;
-    return sameLap ? slot(used) <= slot(available) : slot(used) > slot(available);
+    return sameLap ? slot(used) <= slot(available) : slot(used) >= slot(available);
   }
 
   static int slot(int place) {

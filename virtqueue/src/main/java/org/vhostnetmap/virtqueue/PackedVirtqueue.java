@@ -198,26 +198,37 @@ public final class PackedVirtqueue extends Virtqueue {
     if (count == 0) {
       return;
     }
-    int from = 0;
-    if (pendingChains == 0) {
-      pendingElement = elementAt(slot);
-      pendingWord = element(chains, 0, PackedLayout.used(wrap));
-      goOn(chains.slots[0]);
-      from = 1;
+    // Fields are stored together at the end: an error over another queue's memory may arrive in the
+    // middle of this, and then nothing has happened.
+    int at = slot;
+    int slots = 0;
+    boolean lap = wrap;
+    boolean fresh = pendingChains == 0;
+    long firstWord = fresh ? element(chains, 0, PackedLayout.used(lap)) : pendingWord;
+    for (int i = 0; i < count; i++) {
+      boolean first = fresh && i == 0;
+      if (!first && !oneElementForAll) {
+        Memory.putLong(elementAt(at), element(chains, i, PackedLayout.used(lap)));
+      }
+      slots += chains.slots[i];
+      at += chains.slots[i];
+      if (at >= size) {
+        at -= size;
+        lap = !lap;
+      }
     }
     if (oneElementForAll) {
-      for (int i = from; i < count; i++) {
-        goOn(chains.slots[i]);
-      }
       long id = chains.head[count - 1];
-      pendingWord = (pendingWord & OWNER) | id << DESCRIPTOR_ID_SHIFT;
-    } else {
-      for (int i = from; i < count; i++) {
-        Memory.putLong(elementAt(slot), element(chains, i, PackedLayout.used(wrap)));
-        goOn(chains.slots[i]);
-      }
+      firstWord = (firstWord & OWNER) | id << DESCRIPTOR_ID_SHIFT;
     }
+    if (fresh) {
+      pendingElement = elementAt(slot);
+    }
+    pendingWord = firstWord;
     pendingChains += count;
+    pendingSlots += slots;
+    slot = at;
+    wrap = lap;
   }
 
   private long elementAt(int index) {
@@ -233,22 +244,12 @@ public final class PackedVirtqueue extends Virtqueue {
         | (written & 0xffffffffL);
   }
 
-  /** One element was written for so many slots: the others are skipped. */
-  private void goOn(int slots) {
-    pendingSlots += slots;
-    slot += slots;
-    if (slot >= size) {
-      slot -= size;
-      wrap = !wrap;
-    }
-  }
-
   @Override
   public boolean publish() {
     if (pendingChains == 0) {
       return false;
     }
-    // 2.8.9: the driver looks at the first of them only, so that one makes all of them visible.
+    // 2.8.2 and 2.8.9: the driver polls the first of them only, so that one makes all visible.
     Memory.publishLong(pendingElement, pendingWord);
     int slots = pendingSlots;
     pendingChains = 0;

@@ -11,7 +11,6 @@ import static org.vhostnetmap.fakes.FakeDriver.WRITE;
 
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -25,7 +24,11 @@ import org.vhostnetmap.virtqueue.TestRing.Options;
 @ParameterizedClass
 @EnumSource(RingFormat.class)
 class ChainRulesTest {
-  @Parameter RingFormat format;
+  private final RingFormat format;
+
+  ChainRulesTest(RingFormat format) {
+    this.format = format;
+  }
 
   private static final int SIZE = 16;
 

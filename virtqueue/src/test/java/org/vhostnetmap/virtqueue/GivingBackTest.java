@@ -5,13 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.vhostnetmap.fakes.FakeDriver.Piece;
 import org.vhostnetmap.fakes.FakeDriver.Used;
 import org.vhostnetmap.virtqueue.TestRing.Options;
 
@@ -19,7 +20,11 @@ import org.vhostnetmap.virtqueue.TestRing.Options;
 @ParameterizedClass
 @EnumSource(RingFormat.class)
 class GivingBackTest {
-  @Parameter RingFormat format;
+  private final RingFormat format;
+
+  GivingBackTest(RingFormat format) {
+    this.format = format;
+  }
 
   @Test
   void tellsTheDriverHowMuchWasWritten() throws GuestFault {
@@ -98,7 +103,7 @@ class GivingBackTest {
         }
         int given = random.nextInt(3) == 0 ? 1 + random.nextInt(count) : count;
         int half = random.nextInt(given + 1);
-        int[] heads = java.util.Arrays.copyOf(ring.chains.head, given);
+        int[] heads = Arrays.copyOf(ring.chains.head, given);
         ring.queue.complete(ring.chains, half);
         completeRest(ring, half, given);
         assertNull(ring.driver.takeUsed(), "not before publish");
@@ -142,9 +147,8 @@ class GivingBackTest {
     }
   }
 
-  private static org.vhostnetmap.fakes.FakeDriver.Piece piece(TestRing ring, byte[] bytes) {
-    return new org.vhostnetmap.fakes.FakeDriver.Piece(
-        ring.driver.bufferWith(bytes), bytes.length, false);
+  private static Piece piece(TestRing ring, byte[] bytes) {
+    return new Piece(ring.driver.bufferWith(bytes), bytes.length, false);
   }
 
   @Test

@@ -9,7 +9,6 @@ import static org.vhostnetmap.fakes.FakeDriver.INDIRECT;
 import java.time.Duration;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -23,7 +22,11 @@ import org.vhostnetmap.virtqueue.TestRing.Options;
 @ParameterizedClass
 @EnumSource(RingFormat.class)
 class LimitsTest {
-  @Parameter RingFormat format;
+  private final RingFormat format;
+
+  LimitsTest(RingFormat format) {
+    this.format = format;
+  }
 
   private static final int SIZE = 16;
 

@@ -10,6 +10,7 @@ import static org.vhostnetmap.fakes.FakeDriver.INDIRECT;
 import static org.vhostnetmap.fakes.FakeDriver.NEXT;
 import static org.vhostnetmap.fakes.FakeDriver.WRITE;
 
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -165,7 +166,7 @@ class PackedRulesTest {
   void rejectsChainOfMoreDescriptorsThanTheRingHas() {
     try (TestRing ring = ring()) {
       Raw[] endless = new Raw[SIZE];
-      java.util.Arrays.fill(endless, raw(ring, NEXT));
+      Arrays.fill(endless, raw(ring, NEXT));
       ring.driver.chain(endless);
       ring.assertFault(Reason.DESCRIPTOR_LOOP);
     }

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.vhostnetmap.fakes.FakeDriver.Piece;
@@ -17,7 +16,11 @@ import org.vhostnetmap.virtqueue.TestRing.Options;
 @ParameterizedClass
 @EnumSource(RingFormat.class)
 class PeekTest {
-  @Parameter RingFormat format;
+  private final RingFormat format;
+
+  PeekTest(RingFormat format) {
+    this.format = format;
+  }
 
   @Test
   void consumesNothingAndWritesNothingHoweverOftenItIsCalled() throws GuestFault {

@@ -58,6 +58,7 @@ class RingFormatTest {
     "0x80058005, 0x8005",
     "0x00050005, 5",
     "0x80038005, 0x8003", // two in flight
+    "0x80050005, 0x8005", // the whole ring in flight
     "0x80060002, 0x8006", // some in flight across the end of the ring
     "0x80078005, 0x8005", // used ahead of available: that can't be
     "0x80020006, 6", // more than a lap behind: that can't be
