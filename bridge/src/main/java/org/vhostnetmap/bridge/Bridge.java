@@ -7,8 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import org.vhostnetmap.linux.Affinity;
-import org.vhostnetmap.linux.Errno;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
 
@@ -28,7 +26,8 @@ public final class Bridge implements AutoCloseable {
    * @param pollMicros the longest pause between frames that a worker polls through; how long it
    *     does is learned from what paid
    * @param ageingSeconds after which an address that was not seen is forgotten
-   * @param cpus processor of each worker; empty to leave that to the kernel
+   * @param cpus processor of each worker; empty to leave that to the kernel. One that is not there
+   *     is logged, and its worker runs anywhere
    */
   public record Settings(int workers, long pollMicros, long ageingSeconds, List<Integer> cpus) {
     /** One worker, up to 200 us of polling, 300 s of ageing as IEEE 802.1D recommends. */
@@ -75,11 +74,7 @@ public final class Bridge implements AutoCloseable {
     ports.add(port);
   }
 
-  /**
-   * Starts to move frames.
-   *
-   * @throws ErrnoException EINVAL when a worker can't run on its processor
-   */
+  /** Starts to move frames. */
   public void start() throws ErrnoException {
     table = new MacTable(ports.size(), settings.ageingSeconds);
     int count = settings.workers == 0 ? usefulWorkers() : settings.workers;
@@ -95,15 +90,8 @@ public final class Bridge implements AutoCloseable {
     portsChanged();
   }
 
-  private int cpu(int worker) throws ErrnoException {
-    if (settings.cpus.isEmpty()) {
-      return Worker.ANY_CPU;
-    }
-    int cpu = settings.cpus.get(worker);
-    if (!Affinity.isAvailable(cpu)) {
-      throw new ErrnoException("worker-" + worker + " on CPU " + cpu, Errno.EINVAL);
-    }
-    return cpu;
+  private int cpu(int worker) {
+    return settings.cpus.isEmpty() ? Worker.ANY_CPU : settings.cpus.get(worker);
   }
 
   private int usefulWorkers() {
@@ -115,10 +103,20 @@ public final class Bridge implements AutoCloseable {
    * Control thread: reads the ports' sources anew; on return no worker knows a source that is gone.
    */
   void portsChanged() {
-    if (running) {
+    portsChanged(() -> {});
+  }
+
+  /**
+   * The same; meanwhile, when no worker knows the old sources and none moves, does {@code last}.
+   */
+  void portsChanged(Runnable last) {
+    if (!running) {
+      last.run();
+    } else {
       CountDownLatch resume = new CountDownLatch(1);
       try {
         adopt(plan(), resume);
+        last.run();
       } finally {
         resume.countDown(); // only now: a source may have gone from one worker to another
       }
@@ -212,10 +210,10 @@ public final class Bridge implements AutoCloseable {
    */
   public BridgeStatus status() {
     CountDownLatch resume = new CountDownLatch(1);
-    if (running) {
-      adopt(plan(), resume);
-    }
     try {
+      if (running) {
+        adopt(plan(), resume);
+      }
       List<PortStatus> all = new ArrayList<>();
       for (int port = 0; port < ports.size(); port++) {
         all.add(ports.get(port).status(running ? table.count(port) : 0));

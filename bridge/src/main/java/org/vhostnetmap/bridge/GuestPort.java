@@ -98,10 +98,12 @@ public final class GuestPort extends Port implements DataPlane {
     transmits = List.copyOf(nextTransmits);
     receives = List.copyOf(nextReceives);
     sink.use(receives);
-    bridge.portsChanged();
-    // A worker that was between an offer and its flush no longer saw the ring.
-    before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::flush);
-    senders.stream().filter(ring -> !transmits.contains(ring)).forEach(GuestTransmit::call);
+    bridge.portsChanged(
+        () -> {
+          // Calls that were held back, or of a worker that was between an offer and its flush.
+          before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::flush);
+          senders.stream().filter(ring -> !transmits.contains(ring)).forEach(GuestTransmit::call);
+        });
     abandoned.set(false);
     if (state.rings().isEmpty()) {
       bridge.forgetAddresses(this);

@@ -3,13 +3,13 @@ package org.vhostnetmap.bridge;
 
 /**
  * Applies a port's limit to what one of its sources lends. A frame that stays in its source for
- * want of room is lent again, but judged and charged once: the verdicts on the first frames of the
- * next burst are remembered. Belongs to the source's worker.
+ * want of room is lent again, but judged and charged once, by the length it had then: the verdicts
+ * on the first frames of the next burst are remembered. Belongs to the source's worker.
  */
 final class Policer {
   private final RateLimit limit; // shared by all sources of the port
-  private int judged; // of the next burst's frames, so many from the first on
-  private long refused; // of these
+  private long passed; // of the next burst's frames
+  private long refused; // of the same
 
   Policer(RateLimit limit) {
     this.limit = limit;
@@ -17,20 +17,21 @@ final class Policer {
 
   /** Makes frames over the limit unfit. */
   void judge(Burst burst, long now) {
-    long known = Burst.first(Math.min(judged, burst.count));
-    long fresh = burst.valid & ~known;
-    long over = (refused & known) | (fresh == 0 ? 0 : fresh & ~limit.admit(burst, fresh, now));
-    for (long left = over & burst.valid; left != 0; left &= left - 1) {
+    long fresh = burst.valid & ~passed & ~refused;
+    if (fresh != 0) {
+      long admitted = limit.admit(burst, fresh, now);
+      passed |= admitted;
+      refused |= fresh & ~admitted;
+    }
+    for (long left = refused & burst.valid; left != 0; left &= left - 1) {
       burst.refuse(Long.numberOfTrailingZeros(left), DropReason.RATE_LIMIT);
     }
-    burst.valid &= ~over;
-    judged = Math.max(judged, burst.count);
-    refused = (refused & ~Burst.first(burst.count)) | over;
+    burst.valid &= ~refused;
   }
 
   /** So many frames from the first on do not come again. */
   void settled(int count) {
-    judged -= count;
+    passed >>>= count;
     refused >>>= count;
   }
 }

@@ -14,15 +14,15 @@ final class HelpText {
               vhost-netmap example libvirt|qemu [--socket-path PATH]
 
       Every PORT joins one learning bridge; two PORTs are a plain wire. A PORT is
-        vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off]
+        vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off][,coalesce-us=N]
                       a guest, by vhost-user over the unix socket PATH. We listen and QEMU connects
                       (chardev ...,reconnect=1); with connect, QEMU listens (chardev ...,server=on).
                       queues: queue pairs, 1 to 8 (1). announce, mtu: offer that feature
                       (mtu for QEMU's host_mtu=).
                       tso=off: no segmentation offload (TSO, USO) either way, for a guest that
                       switches its own off (XDP, ethtool); offloads=off: no checksums either.
+                      coalesce-us: least time between two calls (interrupts) of one ring (0).
                       A comma in PATH is written twice.
-                      coalesce-us=N: at least N us between two calls (interrupts) of one ring (0)
         netmap:NIC    all rings of a NIC: netmap:eth0. With netmap's own suffixes: netmap:eth0-2 ring
                       pair 2, netmap:eth0^ the rings of the host's stack, netmap:eth0* both, so that
                       guests, host and NIC share one bridge; netmap:eth0/rt watches what goes through
@@ -37,7 +37,7 @@ final class HelpText {
                       sends frames of N bytes (64), N per second (as many as are taken)
         vhost:, tap:, netmap: and vale: ports may be limited; what is over the limit is dropped:
         ,rate=BITS[,burst=BYTES][,rate-frames=N][,burst-frames=N]
-                      a second, of what the port sends; k, M, G behind a number are 10^3, 10^6, 10^9
+                      a second, of what the port sends; k, M, G, T behind a number are powers of 1000
         ,out-rate=... and so on: the same of what is sent to the port (null: too)
 
       Options:

@@ -94,7 +94,8 @@ final class PortSpecParser {
       PortName name = PortName.parse(text.substring(0, end));
       if (name.name().indexOf(',') >= 0) {
         throw error(
-            text.indexOf(','), "settings of a netmap port are @options, as in @conf:slots=512");
+            text.indexOf(','),
+            "settings of a netmap port are @options, as in @conf:slots=512; limits come by comma: rate=N");
       }
       at = end;
       boolean headers = false;
@@ -208,7 +209,9 @@ final class PortSpecParser {
       throws PortSyntaxException {
     if (!tuning.take(setting, allowed)) {
       String rates =
-          allowed == TuningReader.Allowed.OUT_RATES ? "out-rate=N" : "rate=N, out-rate=N";
+          allowed == TuningReader.Allowed.OUT_RATES
+              ? "out-rate=N, out-rate-frames=N"
+              : "rate=N, rate-frames=N, out-rate=N, out-rate-frames=N";
       throw unknown(setting, others.isEmpty() ? rates : others + ", " + rates + ", coalesce-us=N");
     }
   }
