@@ -33,6 +33,7 @@ public final class GuestPort extends Port implements DataPlane {
   private final AtomicBoolean abandoned = new AtomicBoolean(); // and the rings not yet taken away
   private volatile @Nullable VhostUserBackend backend;
   private long callPauseNanos;
+  private boolean coalesces;
 
   /**
    * A port of up to {@code queuePairs} queue pairs; {@link #attach} makes it speak to front-ends.
@@ -62,6 +63,15 @@ public final class GuestPort extends Port implements DataPlane {
     return this;
   }
 
+  /**
+   * Whether TCP segments of one flow may go to the driver as one packet, if it takes that (GRO);
+   * they may not until told. For rings that start from now on.
+   */
+  public GuestPort coalescing(boolean allowed) {
+    coalesces = allowed;
+    return this;
+  }
+
   @Override
   public void run(DeviceState state) {
     int asked = Offload.asked(state.features());
@@ -81,6 +91,7 @@ public final class GuestPort extends Port implements DataPlane {
                                 state.headerLength(),
                                 mergeable,
                                 taken,
+                                coalesces,
                                 receiveCounters[pair])
                             .pausing(callPauseNanos)));
       } else {

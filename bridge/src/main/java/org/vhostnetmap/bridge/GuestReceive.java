@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.vhost.NetHeader;
 import org.vhostnetmap.vhost.Vring;
@@ -12,7 +14,8 @@ import org.vhostnetmap.virtqueue.Virtqueue;
  * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts a virtio-net header before each
  * frame and spreads a frame over several buffers when the driver negotiated VIRTIO_NET_F_MRG_RXBUF.
  * A frame whose sender left work undone goes as it is, with its header, when the driver took that
- * feature; else the work is done here.
+ * feature; else the work is done here. TCP segments of one flow may go as one frame ({@link
+ * Coalescer}).
  */
 final class GuestReceive implements Sink {
   private static final int ROUNDS = 16;
@@ -27,6 +30,7 @@ final class GuestReceive implements Sink {
   private final Chains chains = new Chains();
   private final FrameScatter scatter;
   private final int takes;
+  private final @Nullable Coalescer coalescer;
   private final SoftwareOffload offload = new SoftwareOffload();
   private boolean kicksRefused;
   private CallPause pause = new CallPause(0);
@@ -37,11 +41,18 @@ final class GuestReceive implements Sink {
    * A sink over a receiveq.
    *
    * @param takes what the driver takes undone, as {@link Offload} has it
+   * @param coalesces whether TCP segments may be put together, if it takes that
    */
   GuestReceive(
-      Vring vring, int headerLength, boolean mergeable, int takes, QueueCounters counters) {
+      Vring vring,
+      int headerLength,
+      boolean mergeable,
+      int takes,
+      boolean coalesces,
+      QueueCounters counters) {
     this.vring = vring;
     this.takes = takes;
+    coalescer = coalesces ? Coalescer.of(takes) : null;
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.mergeable = mergeable;
@@ -72,8 +83,9 @@ final class GuestReceive implements Sink {
         queue.refuseKicks();
         kicksRefused = true;
       }
-      boolean plain = (frames & burst.offloads) == 0;
-      long left = plain ? fill(burst, frames) : fillMixed(burst, frames);
+      long groups =
+          coalescer == null || (frames & (frames - 1)) == 0 ? 0 : coalescer.look(burst, frames);
+      long left = groups == 0 ? fillAny(burst, frames) : fillGroups(burst, frames, groups);
       callWanted |= queue.publish();
       return left;
     } catch (InternalError vanished) {
@@ -92,6 +104,52 @@ final class GuestReceive implements Sink {
     counters.drop(DropReason.NOT_READY, Long.bitCount(frames));
     burst.taken |= frames;
     return 0;
+  }
+
+  private long fillAny(Burst burst, long frames) throws GuestFault {
+    return (frames & burst.offloads) == 0 ? fill(burst, frames) : fillMixed(burst, frames);
+  }
+
+  /** Groups of segments, each at the place of its first one, and runs of frames between them. */
+  private long fillGroups(Burst burst, long frames, long groups) throws GuestFault {
+    long left = frames;
+    while (left != 0) {
+      long front = Offload.front(left, groups);
+      boolean group = (front & groups) != 0;
+      front = group ? coalescer().members(Long.numberOfTrailingZeros(front)) : front;
+      long rest = group ? fillGroup(burst, front) : fillAny(burst, front);
+      left = (left & ~front) | rest;
+      if (rest != 0) {
+        break;
+      }
+    }
+    return left;
+  }
+
+  /** A group as one frame; one by one where that finds no room, so that nothing is lost by it. */
+  private long fillGroup(Burst burst, long group) throws GuestFault {
+    Coalescer coalescer = coalescer();
+    int first = Long.numberOfTrailingZeros(group);
+    int length = coalescer.length(first);
+    chains.clear();
+    queue.peek(chains, mergeable ? Long.bitCount(group) : 1);
+    int used = chains.count() == 0 ? NO_ROOM : chainsFor(0, (long) headerLength + length);
+    if (used <= 0) {
+      return fill(burst, group);
+    }
+    long header = coalescer.header(first);
+    coalescer.write(
+        burst, first, scatter.open(chains, 0, used, length, header, Coalescer.CHECKSUM_OFFSET));
+    queue.complete(chains, used);
+    counters.frames += Long.bitCount(group);
+    counters.bytes += burst.bytes(group);
+    counters.coalesced += Long.bitCount(group);
+    burst.taken |= group;
+    return 0;
+  }
+
+  private Coalescer coalescer() {
+    return Objects.requireNonNull(coalescer);
   }
 
   /** Runs of frames that go as they are, and between them those that are work for us. */

@@ -14,11 +14,13 @@ final class HelpText {
               vhost-netmap example libvirt|qemu [--socket-path PATH]
 
       Every PORT joins one learning bridge; two PORTs are a plain wire. A PORT is
-        vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off][,coalesce-us=N]
+        vhost:PATH[,connect][,queues=N][,announce][,mtu][,gro=on][,tso=off][,offloads=off]
+                  [,coalesce-us=N]
                       a guest, by vhost-user over the unix socket PATH. We listen and QEMU connects
                       (chardev ...,reconnect=1); with connect, QEMU listens (chardev ...,server=on).
                       queues: queue pairs, 1 to 8 (1). announce, mtu: offer that feature
                       (mtu for QEMU's host_mtu=).
+                      gro=on: TCP segments that come together go to the guest as one packet.
                       tso=off: no segmentation offload (TSO, USO) either way, for a guest that
                       switches its own off (XDP, ethtool); offloads=off: no checksums either.
                       coalesce-us: least time between two calls (interrupts) of one ring (0).

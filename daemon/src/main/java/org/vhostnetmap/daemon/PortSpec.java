@@ -40,6 +40,8 @@ sealed interface PortSpec {
   enum Offloads {
     /** Checksums, and the segmentation of TCP and UDP. */
     ALL(""),
+    /** {@code gro=on}: and TCP segments that come together go to the guest as one packet. */
+    ALL_AND_GRO(",gro=on"),
     /** {@code tso=off}: checksums alone. */
     CHECKSUMS(",tso=off"),
     /** {@code offloads=off}. */
@@ -53,8 +55,8 @@ sealed interface PortSpec {
   }
 
   /**
-   * {@code vhost:PATH[,connect][,queues=N][,announce][,mtu][,tso=off][,offloads=off]}: a guest
-   * behind a vhost-user socket.
+   * {@code vhost:PATH[,connect][,queues=N][,announce][,mtu][,gro=on][,tso=off][,offloads=off]}: a
+   * guest behind a vhost-user socket.
    *
    * @param connect we connect to a front-end that listens (QEMU: {@code server=on}), instead of
    *     listening ourselves

@@ -62,6 +62,7 @@ final class PortSpecParser {
     boolean connect = false;
     boolean announce = false;
     boolean mtu = false;
+    boolean coalescing = false;
     boolean segmentation = true;
     boolean offloads = true;
     int queuePairs = 1;
@@ -70,6 +71,7 @@ final class PortSpecParser {
         case "connect" -> connect = word(setting);
         case "announce" -> announce = word(setting);
         case "mtu" -> mtu = word(setting);
+        case "gro" -> coalescing = onOff(setting);
         case "tso" -> segmentation = onOff(setting);
         case "offloads" -> offloads = onOff(setting);
         case "queues" -> queuePairs = (int) number(setting, 1, PortSpec.MAX_QUEUE_PAIRS);
@@ -77,14 +79,23 @@ final class PortSpecParser {
             tune(
                 setting,
                 TuningReader.Allowed.ALL,
-                "connect, queues=N, announce, mtu, tso=off, offloads=off");
+                "connect, queues=N, announce, mtu, gro=on, tso=off, offloads=off");
       }
     }
-    PortSpec.Offloads offered =
-        !offloads
-            ? PortSpec.Offloads.NONE
-            : segmentation ? PortSpec.Offloads.ALL : PortSpec.Offloads.CHECKSUMS;
+    PortSpec.Offloads offered = offered(offloads, segmentation, coalescing);
     return new PortSpec.Vhost(path, connect, queuePairs, announce, mtu, offered);
+  }
+
+  /** Each needs the one before it. */
+  private static PortSpec.Offloads offered(
+      boolean checksums, boolean segmentation, boolean coalescing) {
+    if (!checksums) {
+      return PortSpec.Offloads.NONE;
+    }
+    if (!segmentation) {
+      return PortSpec.Offloads.CHECKSUMS;
+    }
+    return coalescing ? PortSpec.Offloads.ALL_AND_GRO : PortSpec.Offloads.ALL;
   }
 
   private PortSpec netmap() throws PortSyntaxException {

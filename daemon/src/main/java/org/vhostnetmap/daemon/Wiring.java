@@ -119,7 +119,7 @@ final class Wiring {
     Offer offer = Offer.net(spec.queuePairs(), spec.announce());
     offer =
         switch (spec.offloads()) {
-          case ALL -> offer.withOffloads();
+          case ALL, ALL_AND_GRO -> offer.withOffloads();
           case CHECKSUMS -> offer.withChecksums();
           case NONE -> offer;
         };
@@ -127,6 +127,7 @@ final class Wiring {
       offer = offer.with(VirtioFeature.VIRTIO_NET_F_MTU);
     }
     var port = new GuestPort(name, bridge, spec.queuePairs());
+    port.coalescing(spec.offloads() == PortSpec.Offloads.ALL_AND_GRO);
     String path = spec.path().toString();
     VhostUserBackend backend =
         spec.connect()

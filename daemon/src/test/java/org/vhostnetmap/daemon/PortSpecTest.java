@@ -34,6 +34,8 @@ class PortSpecTest {
   void withoutOffloadsThereIsNoSegmentationEither() throws PortSyntaxException {
     assertEquals(
         PortSpec.parse("vhost:a,offloads=off"), PortSpec.parse("vhost:a,tso=off,offloads=off"));
+    assertEquals(
+        PortSpec.parse("vhost:a,tso=off"), PortSpec.parse("vhost:a,gro=on,tso=off"), "no GRO");
   }
 
   @Test
@@ -68,6 +70,7 @@ class PortSpecTest {
         "vhost:/tmp/a.sock",
         "vhost:/tmp/a,,b,connect,queues=2,announce,mtu",
         "vhost:relative",
+        "vhost:relative,gro=on",
         "vhost:relative,tso=off",
         "vhost:relative,mtu,offloads=off",
         "tap:tap0",

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
@@ -71,6 +72,46 @@ class OffloadIT {
       }
       assertEquals(0, lab.backend().status().at("unexplained").number());
     }
+  }
+
+  /**
+   * The peer sends segments, each a frame on the wire. With GRO the guest's driver sees fewer and
+   * larger packets, and every byte is there all the same.
+   */
+  @Test
+  void guestSeesFewerPacketsWithGro() throws Exception {
+    for (boolean qemu : new boolean[] {false, true}) {
+      long[] packets = new long[2];
+      for (int on = 0; on <= 1; on++) {
+        try (var lab = new OffloadLab(OffloadLab.NIC)) {
+          lab.start("vhost:a" + (on == 1 ? ",gro=on" : ""), OffloadLab.NIC);
+          GuestShell guest = qemu ? lab.qemu(11, "a") : lab.uml(11, "a");
+          lab.assertFilesArrive(guest, 11);
+          long before = received(guest);
+          String peer = OffloadLab.Way.IPV4.address(OffloadLab.PEER);
+          long speed = OffloadLab.throughput(guest, peer, true);
+          packets[on] = (received(guest) - before) * 1000 / Math.max(1, speed);
+          Json rx = lab.queue("rx0");
+          System.out.printf(
+              Locale.ROOT,
+              "%s receives with GRO %s %d Mbit/s; its driver sees %d packets per Mbit/s; "
+                  + "of %d frames %d were put together%n",
+              qemu ? "QEMU" : "user-mode Linux",
+              on == 1 ? "on" : "off",
+              speed,
+              packets[on] / 1000,
+              rx.at("frames").number(),
+              rx.at("coalesced").number());
+          assertEquals(on == 1, rx.at("coalesced").number() > 0);
+          assertEquals(0, lab.backend().status().at("unexplained").number());
+        }
+      }
+      assertTrue(packets[1] < packets[0], () -> "off, on: " + Arrays.toString(packets));
+    }
+  }
+
+  private static long received(GuestShell guest) throws IOException {
+    return Long.parseLong(guest.get("cat /sys/class/net/eth0/statistics/rx_packets"));
   }
 
   /** The second guest is at the far end of the cable, which knows nothing of tags. */

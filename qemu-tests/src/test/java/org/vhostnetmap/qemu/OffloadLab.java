@@ -149,6 +149,16 @@ final class OffloadLab implements AutoCloseable {
     return backend;
   }
 
+  /** What the guest's port tells of one of its queues. */
+  Json queue(String name) throws IOException {
+    for (Json queue : backend().port("vhost").at("queues").list()) {
+      if (queue.at("name").string().equals(name)) {
+        return queue;
+      }
+    }
+    throw new IOException("no queue " + name);
+  }
+
   /** Boots guest {@code number} of QEMU on the socket {@code name}. */
   GuestShell qemu(int number, String name) throws IOException {
     assumeTrue(files.msix(), "this QEMU can't do MSI-X without KVM and could not be patched");

@@ -76,16 +76,13 @@ public final class InternetChecksum {
     return swapped(value & 0xffff);
   }
 
-  /** What goes into an IPv4 header's checksum field. */
+  /** What goes into the checksum field of an IPv4 header, of TCP, and of everything but UDP. */
   public static int complement(int sum) {
     return ~sum & 0xffff;
   }
 
-  /**
-   * What goes into the checksum field of TCP, UDP and the like: never 0, which means "no checksum"
-   * to UDP and the same as 0xffff to everybody else.
-   */
-  public static int forTransport(int sum) {
+  /** What goes into the checksum field of UDP: never 0, which means "no checksum" there. */
+  public static int forUdp(int sum) {
     int checksum = complement(sum);
     return checksum == 0 ? 0xffff : checksum;
   }

@@ -169,6 +169,8 @@ public final class Pieces {
    * field holds the pseudo-header's sum already (VIRTIO 1.3, 5.1.6.2).
    */
   public void complete(VnetHeader header) {
-    putChecksum(header.csumField(), InternetChecksum.forTransport(sum(header.csumStart())));
+    int sum = sum(header.csumStart());
+    int checksum = header.isUdp() ? InternetChecksum.forUdp(sum) : InternetChecksum.complement(sum);
+    putChecksum(header.csumField(), checksum);
   }
 }

@@ -183,7 +183,8 @@ public final class Segmenter {
         InternetChecksum.add(
             sum, InternetChecksum.sum(made, transport, headers.length - transport));
     sum = InternetChecksum.add(sum, dataSum); // TCP and UDP headers have an even length
-    putWord(field, InternetChecksum.swapped(InternetChecksum.forTransport(sum)));
+    int checksum = headers.tcp ? InternetChecksum.complement(sum) : InternetChecksum.forUdp(sum);
+    putWord(field, InternetChecksum.swapped(checksum));
   }
 
   /** 16 bits, most significant byte first. */

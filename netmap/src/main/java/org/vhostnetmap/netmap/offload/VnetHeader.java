@@ -39,6 +39,7 @@ public final class VnetHeader {
   public static final int GSO_ECN = 0x80;
 
   private static final int ETHERNET_BYTES = 14;
+  private static final int UDP_CHECKSUM = 6;
 
   private int flags;
   private int gsoType;
@@ -119,6 +120,13 @@ public final class VnetHeader {
   /** Place of the checksum field in the frame. */
   public int csumField() {
     return csumStart + csumOffset;
+  }
+
+  /**
+   * Whether the checksum field is where UDP has it; in TCP, and all else that is known, it is not.
+   */
+  boolean isUdp() {
+    return csumOffset == UDP_CHECKSUM;
   }
 
   /**

@@ -63,8 +63,8 @@ final class InternetChecksumTest {
   }
 
   @Test
-  void aTransportChecksumIsNeverZero() {
-    assertEquals(0xffff, InternetChecksum.forTransport(0xffff));
+  void aUdpChecksumIsNeverZeroAndOthersMayBe() {
+    assertEquals(0xffff, InternetChecksum.forUdp(0xffff));
     assertEquals(0, InternetChecksum.complement(0xffff));
   }
 

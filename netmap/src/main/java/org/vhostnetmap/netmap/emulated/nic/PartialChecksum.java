@@ -82,7 +82,9 @@ final class PartialChecksum {
       return false;
     }
     int sum = InternetChecksum.sum(segment, length);
-    Memory.putShort(segment + field, InternetChecksum.forTransport(sum));
+    int checksum =
+        protocol == UDP ? InternetChecksum.forUdp(sum) : InternetChecksum.complement(sum);
+    Memory.putShort(segment + field, checksum);
     return true;
   }
 
