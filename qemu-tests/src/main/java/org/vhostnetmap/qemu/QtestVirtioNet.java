@@ -21,6 +21,9 @@ public final class QtestVirtioNet {
   /** VIRTIO_NET_F_MRG_RXBUF. */
   public static final long MRG_RXBUF = 1L << 15;
 
+  /** VIRTIO_NET_F_CSUM, HOST_TSO4, HOST_TSO6 and HOST_ECN: what a driver leaves to the device. */
+  public static final long LEAVES_OFFLOADS = 1L | 1L << 11 | 1L << 12 | 1L << 13;
+
   /** VIRTIO_F_INDIRECT_DESC. */
   public static final long INDIRECT_DESC = 1L << 28;
 

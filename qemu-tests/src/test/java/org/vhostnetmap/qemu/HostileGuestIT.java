@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -126,6 +128,41 @@ class HostileGuestIT extends HostileScenarios {
     long before = place.drops("tx0", "too_long");
     guest.sendPieces(HEADER + length);
     assertEquals(1, place.drops("tx0", "too_long") - before);
+  }
+
+  /** flags, gso_type, gso_size, csum_start, csum_offset, for a frame of 100 bytes that is no IP. */
+  private static final int[][] IMPOSSIBLE = {
+    {1, 0, 0, 0, 0}, {1, 0, 0, 13, 0}, {1, 0, 0, 99, 0}, {1, 0, 0, 0xffff, 0xffff},
+    {1, 0, 0, 50, 49}, {0, 1, 1000, 34, 16}, {1, 1, 0, 34, 16}, {1, 1, 10, 34, 16},
+    {1, 4, 10, 54, 16}, {1, 0x81, 1, 34, 16}, {1, 0x80, 10, 34, 16}, {1, 2, 10, 34, 16},
+    {1, 3, 10, 34, 6}, {1, 5, 10, 34, 6}, {1, 0xff, 10, 34, 6}, {0xff, 0x7f, 0xffff, 0xffff, 0}
+  };
+
+  @Test
+  void headersThatAskForTheImpossibleCostTheirFramesAndNothingElse() throws IOException {
+    guest.start(QtestGuest.FEATURES | QtestVirtioNet.LEAVES_OFFLOADS);
+    long before = place.drops("tx0", "bad_offload");
+    for (int[] fields : IMPOSSIBLE) {
+      for (int pieces = 1; pieces <= HEADER; pieces += HEADER - 1) {
+        guest.place(place.toNeighbour(100));
+        guest.qtest.write(QtestGuest.TRANSMIT_BUFFER, header(fields));
+        guest.sendPieces(split(pieces, 0, 100));
+      }
+    }
+    assertEquals(2L * IMPOSSIBLE.length, place.drops("tx0", "bad_offload") - before);
+    guest.place(place.toNeighbour(100));
+    guest.qtest.write(QtestGuest.TRANSMIT_BUFFER, header(1, 0, 0, 20, 70));
+    guest.sendPieces(HEADER + 100);
+    assertEquals(100, place.neighbour.next().length, "possible, if odd");
+  }
+
+  private static byte[] header(int... fields) {
+    ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+    header.put((byte) fields[0]).put((byte) fields[1]).putShort((short) 0xffff); // hdr_len lies
+    for (int i = 2; i < fields.length; i++) {
+      header.putShort((short) fields[i]);
+    }
+    return header.array();
   }
 
   @ParameterizedTest
