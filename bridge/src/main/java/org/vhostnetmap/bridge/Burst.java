@@ -184,6 +184,9 @@ final class Burst {
    * Up to eight bytes at any offset of a frame, gathered from its segments, the first byte lowest.
    */
   long gather(int i, int offset, int bytes) {
+    if (offset + Long.BYTES <= table.segmentLength[segment[i]]) {
+      return Memory.getLong(address[i] + offset) & (-1L >>> (Long.SIZE - Byte.SIZE * bytes));
+    }
     long value = 0;
     int from = offset;
     int got = 0;
