@@ -84,10 +84,10 @@ final class GuestTransmit implements Source {
         burst.set(i, first, segments, (int) frame);
         if ((fields & asks) != 0) {
           int checksumOffset = Memory.getUnsignedShort(header + NetHeader.CSUM_OFFSET);
-          capture.take(burst, i, fields, checksumOffset);
+          bytes += capture.take(burst, i, fields, checksumOffset);
         }
       } else {
-        stripSlowly(burst, i, first, frame);
+        bytes += stripSlowly(burst, i, first, frame);
       }
     }
   }
@@ -111,11 +111,11 @@ final class GuestTransmit implements Source {
   }
 
   /** The header is alone in its descriptors, or split over several, or the frame is unfit. */
-  private void stripSlowly(Burst burst, int i, int firstSegment, long frame) {
+  private long stripSlowly(Burst burst, int i, int firstSegment, long frame) {
     if (frame < Burst.SHORTEST_FRAME || frame > Burst.LONGEST_FRAME) {
       burst.length[i] = Math.clamp(frame, 0, Integer.MAX_VALUE);
       burst.refuse(i, frame < Burst.SHORTEST_FRAME ? DropReason.TOO_SHORT : DropReason.TOO_LONG);
-      return;
+      return 0;
     }
     Chains chains = burst.table;
     int first = firstSegment;
@@ -129,9 +129,7 @@ final class GuestTransmit implements Source {
     chains.segmentAddress[first] += left;
     chains.segmentLength[first] -= left;
     burst.set(i, first, chains.firstSegment[i + 1] - first, (int) frame);
-    if ((fields & asks) != 0) {
-      capture.take(burst, i, fields, checksumOffset);
-    }
+    return (fields & asks) == 0 ? 0 : capture.take(burst, i, fields, checksumOffset);
   }
 
   private void fail(GuestFault fault) {

@@ -13,6 +13,18 @@ import org.vhostnetmap.netmap.offload.VnetHeader;
  * lie, is replaced by what the packet says. One thread.
  */
 final class OffloadCapture {
+  /**
+   * More segments than this no honest sender wants of one packet: each is work that others wait
+   * for.
+   */
+  static final int MOST_SEGMENTS = 1024;
+
+  /** What making one segment costs, in bytes copied in the same time. */
+  private static final int SEGMENT_COST = 512;
+
+  private static final int ETHERNET_BYTES = 14;
+  private static final int LONGEST_PACKET = 65535;
+
   private final int allowed;
   private final VnetHeader asked = new VnetHeader();
   private final Pieces pieces = new Pieces(64);
@@ -40,8 +52,9 @@ final class OffloadCapture {
    *
    * @param header its first eight bytes, some bit of {@link #looksAt} among them
    * @param checksumOffset its csum_offset
+   * @return what it costs to do, in bytes copied: a round ends sooner for it
    */
-  void take(Burst burst, int i, long header, int checksumOffset) {
+  long take(Burst burst, int i, long header, int checksumOffset) {
     int type = Offload.gsoType(header);
     asked.set(
         (int) header & VnetHeader.NEEDS_CSUM,
@@ -63,10 +76,16 @@ final class OffloadCapture {
       burst.offloads |= 1L << i;
       burst.header[i] = ours;
       burst.checksumOffset[i] = checksumOffset;
-    } else {
-      burst.valid &= ~(1L << i);
-      burst.refuse(i, DropReason.BAD_OFFLOAD);
+      return asked.segments() ? (long) SEGMENT_COST * segments(burst, i) : 0;
     }
+    burst.valid &= ~(1L << i);
+    burst.refuse(i, DropReason.BAD_OFFLOAD);
+    return 0;
+  }
+
+  private int segments(Burst burst, int i) {
+    int data = burst.length[i] - packet.length();
+    return (data + asked.gsoSize() - 1) / asked.gsoSize();
   }
 
   private @Nullable OffloadFault headersFit(Burst burst, int i) {
@@ -79,6 +98,9 @@ final class OffloadCapture {
         || asked.csumField() != packet.transport() + packet.checksumOffset()) {
       return OffloadFault.CHECKSUM_OUTSIDE;
     }
-    return packet.length() < burst.length[i] ? null : OffloadFault.GSO_SIZE;
+    int data = burst.length[i] - packet.length();
+    int longest = packet.length() + Math.min(asked.gsoSize(), data) - ETHERNET_BYTES;
+    boolean fits = data > 0 && segments(burst, i) <= MOST_SEGMENTS && longest <= LONGEST_PACKET;
+    return fits ? null : OffloadFault.GSO_SIZE;
   }
 }

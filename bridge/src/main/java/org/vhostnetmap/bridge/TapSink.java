@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import org.jspecify.annotations.Nullable;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.Memory;
@@ -25,6 +26,7 @@ final class TapSink implements Sink {
   private final long header; // one virtio-net header, before each frame
   private final long segment; // room for one frame that is made here
   private final SoftwareOffload offload = new SoftwareOffload();
+  private @Nullable DropReason wrong; // with the frame at hand
 
   /**
    * A sink over a TAP with headers.
@@ -45,6 +47,7 @@ final class TapSink implements Sink {
   public synchronized long offer(Burst burst, long frames) {
     for (long left = frames; left != 0; left &= left - 1) {
       int i = Long.numberOfTrailingZeros(left);
+      wrong = null;
       boolean ours = Offload.beyond(burst, 1L << i, takes) != 0;
       int sent = ours ? soften(burst, i) : send(burst, i);
       if (sent == -EAGAIN) {
@@ -56,7 +59,7 @@ final class TapSink implements Sink {
         throw new InternalError("EFAULT from writev");
       }
       if (sent < 0) {
-        counters.drop(DropReason.HOST_REFUSED, 1);
+        counters.drop(wrong == null ? DropReason.HOST_REFUSED : wrong, 1);
       } else {
         counters.frames++;
         counters.bytes += burst.length[i];
@@ -82,7 +85,8 @@ final class TapSink implements Sink {
 
   /** Does what the host does not take, at the price of one more copy. */
   private int soften(Burst burst, int i) {
-    if (offload.begin(burst, i, Burst.LONGEST_FRAME) != null) {
+    wrong = offload.begin(burst, i, Burst.LONGEST_FRAME);
+    if (wrong != null) {
       return -1;
     }
     putHeader(0, 0);
@@ -91,7 +95,9 @@ final class TapSink implements Sink {
       putPiece(1, segment, offload.next(segment));
       int sent = Tap.writev(fd, memory.address(), 2);
       if (sent < 0) {
-        // What is gone can't be had back: the frame waits for room before its first piece only.
+        // What is gone can't be had back: the frame waits for room before its first piece only,
+        // and is dropped when the host takes some of it.
+        counters.segments += piece;
         return piece == 0 || sent == -EFAULT ? sent : -1;
       }
     }

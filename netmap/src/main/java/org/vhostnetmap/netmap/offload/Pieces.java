@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.netmap.offload;
 
+import java.util.Arrays;
 import org.vhostnetmap.linux.Memory;
 
 /**
@@ -35,8 +36,8 @@ public final class Pieces {
       return;
     }
     if (count == addresses.length) {
-      addresses = java.util.Arrays.copyOf(addresses, 2 * count + 1);
-      lengths = java.util.Arrays.copyOf(lengths, 2 * count + 1);
+      addresses = Arrays.copyOf(addresses, 2 * count + 1);
+      lengths = Arrays.copyOf(lengths, 2 * count + 1);
     }
     addresses[count] = address;
     lengths[count] = length;
