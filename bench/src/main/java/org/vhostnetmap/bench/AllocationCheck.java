@@ -38,7 +38,7 @@ public final class AllocationCheck {
   private static final long TAP_FRAMES = 1_000_000;
   private static final long WARM_UP_SHARE = 10;
   private static final double LIMIT = 0.01;
-  private static final long SEGMENTED_FRAMES = 1_000_000;
+  private static final long SEGMENTED_FRAMES = 3_000_000;
   private static final String TAP = "vnmalloc0";
 
   private final EventLoop loop = new EventLoop("control");
