@@ -55,7 +55,8 @@ public class BurstBenchmark {
     receiveRing = new DrivenRing(format, Direction.WRITABLE, 2048);
     transmit = new GuestTransmit(BareVring.of(1, transmitRing.queue()), HEADER_BYTES, 0, counters);
     receive =
-        new GuestReceive(BareVring.of(0, receiveRing.queue()), HEADER_BYTES, true, 0, counters);
+        new GuestReceive(
+            BareVring.of(0, receiveRing.queue()), HEADER_BYTES, true, 0, false, counters);
   }
 
   /** The memory. */
