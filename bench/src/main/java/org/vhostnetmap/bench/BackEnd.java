@@ -15,8 +15,20 @@ interface BackEnd extends AutoCloseable {
   /** Makes or takes frames from now on, if it has to be told. */
   default void traffic(VhostRow.Kind kind, int bytes) throws IOException {}
 
-  /** Fails when frames arrived broken, or when nobody looked. */
-  default void requireHonest(VhostRow.Kind kind) throws IOException {}
+  /**
+   * What it counted since it began, once there is no traffic; fails where frames were lost, or
+   * arrived broken. A generator that nobody takes frames from, before and after, loses nothing that
+   * matters.
+   */
+  Arrived arrived(VhostRow.Kind kind) throws IOException;
+
+  /**
+   * Frames that it moved.
+   *
+   * @param fromGuests that it received from its guests
+   * @param toGuests that it put into their rings
+   */
+  record Arrived(long fromGuests, long toGuests) {}
 
   /** Begins to note what it does itself. */
   void startOwn() throws IOException;

@@ -47,12 +47,20 @@ public final class Bench {
   }
 
   private static String environment() {
-    return "%s, kernel %s, Java %s, DPDK %s, %d processors."
+    StringBuilder set = new StringBuilder();
+    for (String name : List.of("VHOST_NETMAP_JAVA_OPTS", "BENCH_OPTIONS")) {
+      String value = System.getenv(name);
+      set.append(value == null ? "" : " " + name + "=" + value + ".");
+    }
+    return "%s, commit %s, kernel %s, Java %s, DPDK %s, %d processors (%s).%s"
         .formatted(
             LocalDate.now(ZoneOffset.UTC),
+            System.getProperty("commit", "unknown"),
             System.getProperty("os.version"),
             Runtime.version(),
             System.getProperty("dpdk.version", "of an unknown version"),
-            Integer.getInteger("processors", Runtime.getRuntime().availableProcessors()));
+            Integer.getInteger("processors", Runtime.getRuntime().availableProcessors()),
+            System.getProperty("processor", "of an unknown kind"),
+            set);
   }
 }

@@ -10,9 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
@@ -22,16 +20,9 @@ import java.util.concurrent.TimeUnit;
  */
 final class Child implements AutoCloseable {
   private static final long PATIENCE_SECONDS = 30;
-  private static final Set<Process> RUNNING = ConcurrentHashMap.newKeySet();
-
-  static {
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(() -> RUNNING.forEach(Process::destroyForcibly), "end children"));
-  }
-
   private final Process process;
   private final OutputStream in;
+  private final AtExit.Undoing ending;
   private final BlockingQueue<Integer> out = new LinkedBlockingQueue<>();
 
   /** Processor time used so far, seconds. */
@@ -44,9 +35,10 @@ final class Child implements AutoCloseable {
   private Child(Process process) {
     this.process = process;
     in = process.getOutputStream();
+    ending = process::destroyForcibly;
     InputStream said = process.getInputStream();
     Thread.ofPlatform().daemon().name("output of " + process.pid()).start(() -> read(said));
-    RUNNING.add(process);
+    AtExit.add(ending);
   }
 
   /**
@@ -56,7 +48,9 @@ final class Child implements AutoCloseable {
    * @param log where its errors go
    */
   static Child start(String processors, List<String> command, Path log) throws IOException {
-    List<String> whole = new ArrayList<>(List.of("taskset", "-c", processors));
+    // A stopped process would outlive us if we were killed.
+    List<String> whole = new ArrayList<>(List.of("setpriv", "--pdeathsig", "KILL"));
+    whole.addAll(List.of("taskset", "-c", processors));
     whole.addAll(command);
     return new Child(new ProcessBuilder(whole).redirectError(log.toFile()).start());
   }
@@ -132,7 +126,12 @@ final class Child implements AutoCloseable {
   }
 
   Time time() throws IOException {
-    String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
+    return time(Long.toString(process.pid()));
+  }
+
+  /** That of a process, or of {@code self}. */
+  static Time time(String pid) throws IOException {
+    String stat = Files.readAllLines(Path.of("/proc/" + pid + "/stat")).getFirst();
     String[] words = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
     return new Time(Long.parseLong(words[11]) / 100.0, Long.parseLong(words[12]) / 100.0);
   }
@@ -156,7 +155,7 @@ final class Child implements AutoCloseable {
       process.destroyForcibly();
       Thread.currentThread().interrupt();
     }
-    RUNNING.remove(process);
+    AtExit.remove(ending);
   }
 
   /** SIGTERM, then as {@link #close}. */

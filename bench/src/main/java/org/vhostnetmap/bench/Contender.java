@@ -16,17 +16,30 @@ import java.util.stream.IntStream;
  * @param <W> what a window tells
  */
 interface Contender<W> {
+  /** Of the time of one processor: when others had more, a pair of windows is taken again. */
+  double DISTURBED = 0.25;
+
   /** All its processes go on. */
   void go() throws IOException;
 
   /** All its processes are stopped. */
   void stop() throws IOException;
 
+  /** Its processes; none where nobody judges what other programs had of the processors. */
+  default List<Child> children() {
+    return List.of();
+  }
+
   /** Measures for so long; the processes run. */
   W measure(long millis) throws IOException;
 
-  /** Windows of two sides, taken in turns: the same places are neighbours in time. */
-  record Turns<W>(List<W> ours, List<W> peers) {
+  /**
+   * Windows of two sides, taken in turns: the same places are neighbours in time.
+   *
+   * @param retaken pairs that were taken again because other programs had too much of a processor
+   * @param disturbed pairs that were kept all the same, because the next ones were no better
+   */
+  record Turns<W>(List<W> ours, List<W> peers, int retaken, int disturbed) {
     double median(List<W> side, ToDoubleFunction<W> value) {
       return Quartiles.median(side.stream().mapToDouble(value).toArray());
     }
@@ -49,17 +62,29 @@ interface Contender<W> {
    */
   static <W> Turns<W> takeTurns(Contender<W> ours, Contender<W> peer, int pairs, Timing timing)
       throws IOException {
-    Turns<W> turns = new Turns<>(new ArrayList<>(), new ArrayList<>());
-    for (int i = 0; i < pairs; i++) {
-      if (i % 2 == 0) {
-        turns.ours.add(ours.window(timing));
-      }
-      turns.peers.add(peer.window(timing));
-      if (i % 2 == 1) {
-        turns.ours.add(ours.window(timing));
+    List<W> mine = new ArrayList<>();
+    List<W> theirs = new ArrayList<>();
+    int retaken = 0;
+    int disturbed = 0;
+    while (mine.size() < pairs) {
+      boolean weBegin = mine.size() % 2 == 0;
+      Contender<W> first = weBegin ? ours : peer;
+      Processors processors = new Processors(first.children());
+      W one = first.window(timing);
+      double others = processors.othersShare();
+      Contender<W> second = weBegin ? peer : ours;
+      processors = new Processors(second.children());
+      W other = second.window(timing);
+      boolean bad = Math.max(others, processors.othersShare()) > DISTURBED;
+      if (bad && retaken < pairs) {
+        retaken++;
+      } else {
+        disturbed += bad ? 1 : 0;
+        mine.add(weBegin ? one : other);
+        theirs.add(weBegin ? other : one);
       }
     }
-    return turns;
+    return new Turns<>(mine, theirs, retaken, disturbed);
   }
 
   /** One window: goes, settles, measures, stops. */

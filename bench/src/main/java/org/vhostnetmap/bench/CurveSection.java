@@ -51,8 +51,9 @@ final class CurveSection implements Section {
     }
     report.title("Cost of a frame by the number of guests");
     report.note(
-        "Processor time of the back-end for each frame of 60 bytes that it took, in ns. Each two guests"
-            + " send to each other as fast as they are let; one active: only the first one sends.");
+        "Processor time of the back-end for each frame of 60 bytes that it took, in ns. Each two"
+            + " guests send to each other as fast as they are let; one active: only the first one"
+            + " sends.");
     report.table(
         "guests", "active", "ours, ns/frame, quartiles", "of them arrived", "DPDK, ns/frame");
     for (int guests : counts) {

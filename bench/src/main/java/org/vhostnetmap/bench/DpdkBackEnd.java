@@ -81,6 +81,12 @@ final class DpdkBackEnd implements BackEnd {
   }
 
   @Override
+  public Arrived arrived(VhostRow.Kind kind) throws IOException {
+    String stats = testpmd.command("show port stats all");
+    return new Arrived(Testpmd.sum("RX-packets:", stats), Testpmd.sum("TX-packets:", stats));
+  }
+
+  @Override
   public void startOwn() throws IOException {
     testpmd.command("set record-core-cycles on");
     testpmd.command("clear fwd stats all");

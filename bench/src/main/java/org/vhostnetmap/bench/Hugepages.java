@@ -18,7 +18,7 @@ final class Hugepages implements AutoCloseable {
   Hugepages(int wanted) throws IOException {
     before = number();
     if (before < wanted) {
-      Runtime.getRuntime().addShutdownHook(new Thread(this::restore, "huge pages"));
+      AtExit.add(this::restore);
       // The kernel may have to move other memory out of the way first.
       for (int i = 0; i < TRIES && number() < wanted; i++) {
         Files.writeString(NUMBER, Integer.toString(wanted));

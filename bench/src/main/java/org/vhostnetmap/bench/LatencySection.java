@@ -42,8 +42,8 @@ final class LatencySection implements Section {
     }
     report.title("Latency: guest to guest and back");
     report.note(
-        "Round trips of a frame of 60 bytes in microseconds, from when it was due (open loop) to its"
-            + " return; closed: the next one is sent when the last is back. Guests poll.");
+        "Round trips of a frame of 60 bytes in microseconds, from when it was due (open loop) to"
+            + " its return; closed: the next one is sent when the last is back. Guests poll.");
     report.table(
         "frames/s",
         "ours: p50, p99, p99.9, max",

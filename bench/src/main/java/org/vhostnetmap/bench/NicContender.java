@@ -104,6 +104,11 @@ final class NicContender implements Contender<NicContender.Window>, AutoCloseabl
   }
 
   @Override
+  public List<Child> children() {
+    return children;
+  }
+
+  @Override
   public Window measure(long millis) throws IOException {
     Child measured = children.getFirst();
     long frames = -count();

@@ -16,6 +16,9 @@ import java.util.Set;
 /// The program under test is on processor 0, all others are on processor 1.
 final class NicSection implements Section {
   private static final long WARM_UP_MILLIS = 5000;
+  private static final long QUICK_WARM_UP_MILLIS = 2000;
+  private static final long PEER_WARM_UP_MILLIS = 500;
+  private static final Contender.Timing TIMING = new Contender.Timing(100, 500);
 
   @Override
   public String name() {
@@ -62,8 +65,8 @@ final class NicSection implements Section {
     }
     report.title("NIC ports: AF_XDP and AF_PACKET, against net_af_xdp and net_af_packet");
     report.note(
-        "Warm-up %d s, then %d pairs of windows of %d ms."
-            .formatted(WARM_UP_MILLIS / 1000, selection.pairs(), timing(selection).windowMillis()));
+        "Warm-up %d ms, then %d pairs of windows of %d ms."
+            .formatted(warmUpMillis(selection), selection.pairs(), TIMING.windowMillis()));
     report.table(
         "way",
         "direction",
@@ -80,8 +83,8 @@ final class NicSection implements Section {
     }
   }
 
-  private static Contender.Timing timing(Selection selection) {
-    return new Contender.Timing(selection.quick() ? 100 : 200, 500);
+  private static long warmUpMillis(Selection selection) {
+    return selection.quick() ? QUICK_WARM_UP_MILLIS : WARM_UP_MILLIS;
   }
 
   private static void measure(TestNetwork network, Row row, Selection selection, Report report)
@@ -89,10 +92,10 @@ final class NicSection implements Section {
     report.progress(row.title());
     try (NicContender ours = contender(network, row, "ours");
         NicContender dpdk = contender(network, row, "dpdk")) {
-      for (NicContender side : List.of(ours, dpdk)) {
-        side.window(new Contender.Timing(0, WARM_UP_MILLIS));
-      }
-      var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), timing(selection));
+      ours.window(new Contender.Timing(0, warmUpMillis(selection)));
+      dpdk.window(new Contender.Timing(0, PEER_WARM_UP_MILLIS));
+      var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), TIMING);
+      report.count(turns);
       Quartiles ratio = turns.ratio(NicContender.Window::rate);
       report.row(
           row.title(),

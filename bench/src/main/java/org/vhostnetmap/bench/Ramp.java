@@ -6,30 +6,36 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The warm-up of one side: what it moved in each of its first fractions of a second. */
-record Ramp(List<Double> rates) {
+record Ramp(List<Step> steps) {
   private static final long STEP_MILLIS = 250;
   private static final double STEADY = 0.9;
 
+  /** So much a second was moved, until so many seconds after the start. */
+  record Step(double rate, double seconds) {}
+
   /** Lets it run for so long. */
   static Ramp of(Contender<Double> contender, long millis) throws IOException {
-    List<Double> rates = new ArrayList<>();
+    List<Step> steps = new ArrayList<>();
     contender.go();
+    long start = System.nanoTime();
     try {
-      for (long time = 0; time < millis; time += STEP_MILLIS) {
-        rates.add(contender.measure(STEP_MILLIS));
+      while (System.nanoTime() - start < millis * 1_000_000) {
+        double rate = contender.measure(STEP_MILLIS);
+        steps.add(new Step(rate, (System.nanoTime() - start) / 1e9));
       }
     } finally {
       contender.stop();
     }
-    return new Ramp(rates);
+    return new Ramp(steps);
   }
 
-  /** Seconds until it had reached nine tenths of this rate; its whole length if it never did. */
-  double seconds(double steady) {
-    int steps = 0;
-    while (steps < rates.size() && rates.get(steps) < STEADY * steady) {
-      steps++;
+  /** In a table: seconds until it had reached nine tenths of this rate. */
+  String cell(double steady) {
+    for (Step step : steps) {
+      if (step.rate >= STEADY * steady) {
+        return "%.2f".formatted(step.seconds);
+      }
     }
-    return steps * STEP_MILLIS / 1000.0;
+    return "never";
   }
 }

@@ -11,6 +11,9 @@ final class Report {
   private final List<String> below = new ArrayList<>();
   private final long start = System.nanoTime();
   private int rows;
+  private int pairs;
+  private int retaken;
+  private int disturbed;
 
   Report(PrintStream out) {
     this.out = out;
@@ -64,8 +67,21 @@ final class Report {
     progress(name + ": " + why);
   }
 
+  /** Notes how quiet the machine was. */
+  void count(Contender.Turns<?> turns) {
+    pairs += turns.ours().size();
+    retaken += turns.retaken();
+    disturbed += turns.disturbed();
+  }
+
   /** How many rows were judged, and those that fell short. */
   void verdict() {
+    if (pairs > 0) {
+      note(
+          ("Pairs of windows of the vhost and NIC rows: %d. Taken again because other programs had"
+                  + " more than %.0f %% of a processor: %d; kept in spite of that: %d.")
+              .formatted(pairs, Contender.DISTURBED * 100, retaken, disturbed));
+    }
     note(below.size() + " of " + rows + " judged rows fall short.");
     out.println();
     below.forEach(row -> out.println("- " + row));

@@ -115,7 +115,8 @@ final class RestSection implements Section {
   }
 
   private static Sample sample(Start how) throws IOException {
-    Path folder = Files.createTempDirectory("vnmbench");
+    Scratch scratch = new Scratch();
+    Path folder = scratch.path();
     Path socket = folder.resolve("guest.sock");
     long started = System.nanoTime();
     Child child = how.start(folder, socket);
@@ -131,7 +132,7 @@ final class RestSection implements Section {
       return new Sample(millis, resident(child));
     } finally {
       child.terminate();
-      TestNetwork.run(List.of("rm", "-r", folder.toString()));
+      scratch.close();
     }
   }
 

@@ -13,9 +13,11 @@ final class TestNetwork implements AutoCloseable {
       Pattern.compile("\"rx\":\\{\"bytes\":\\d+,\"packets\":(\\d+)");
 
   private final String name = "vnmbench" + ProcessHandle.current().pid();
+  private final AtExit.Undoing removal = () -> run(List.of("ip", "netns", "del", name));
 
   TestNetwork() throws IOException {
     run(List.of("ip", "netns", "add", name));
+    AtExit.add(removal);
     try {
       for (String side : List.of("ours", "dpdk")) {
         ip("link", "add", side + 0, "type", "veth", "peer", "name", side + 1);
@@ -71,6 +73,7 @@ final class TestNetwork implements AutoCloseable {
 
   @Override
   public void close() {
+    AtExit.remove(removal);
     try {
       run(List.of("ip", "netns", "del", name));
     } catch (IOException e) {

@@ -87,6 +87,15 @@ final class Testpmd implements AutoCloseable {
     return Long.parseLong(found.group(1));
   }
 
+  /** A counter of all ports in what {@code show port stats all} says. */
+  static long sum(String label, String stats) {
+    return Pattern.compile(Pattern.quote(label) + "\\s*(\\d+)")
+        .matcher(stats)
+        .results()
+        .mapToLong(result -> Long.parseLong(result.group(1)))
+        .sum();
+  }
+
   Child child() {
     return child;
   }

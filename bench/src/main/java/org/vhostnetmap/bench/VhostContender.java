@@ -26,14 +26,13 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
   private static final int BOUNCING = 4;
 
   private static final boolean DEBUG = Boolean.getBoolean("windows");
-  private static final double UNDISTURBED = 0.75;
-  private static final int RETAKES = 3;
+  private static final long SETTLE_MILLIS = 20;
 
   private final BackEnd backEnd;
+  private final VirtioOptions options;
   private final Testpmd frontEnd;
   private Pattern counted = SENT;
   private boolean cold = true;
-  private int retaken;
 
   /**
    * Connects a front-end to a back-end that listens, and stops both. Closes both when it fails.
@@ -44,6 +43,7 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
       BackEnd backEnd, Path folder, Hugepages memory, List<Path> sockets, VirtioOptions options)
       throws IOException {
     this.backEnd = backEnd;
+    this.options = options;
     try {
       List<String> environment = new ArrayList<>(memory.options(MEBIBYTES));
       for (int i = 0; i < sockets.size(); i++) {
@@ -113,34 +113,14 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     backEnd.child().stop();
   }
 
-  /** Frames a second, in a window in which both sides had their processors for themselves. */
   @Override
-  public Double measure(long millis) throws IOException {
-    for (int i = 0; ; i++) {
-      double nanos = -System.nanoTime();
-      double front = -frontEnd.child().time().total();
-      double back = -backEnd.child().time().total();
-      double rate = count(millis);
-      front += frontEnd.child().time().total();
-      back += backEnd.child().time().total();
-      nanos += System.nanoTime();
-      double share = Math.min(front, back) * 1e9 / nanos;
-      if (DEBUG) {
-        System.err.printf(
-            "%s %.2f M/s, %.2f and %.2f of the processors%n",
-            backEnd.getClass().getSimpleName(),
-            rate / 1e6,
-            front * 1e9 / nanos,
-            back * 1e9 / nanos);
-      }
-      if (share > UNDISTURBED || i == RETAKES) {
-        return Math.max(1, rate);
-      }
-      retaken++;
-    }
+  public List<Child> children() {
+    return List.of(backEnd.child(), frontEnd.child());
   }
 
-  private double count(long millis) throws IOException {
+  /** Frames a second. */
+  @Override
+  public Double measure(long millis) throws IOException {
     frontEnd.command("show port stats all");
     Contender.pause(millis);
     Matcher matcher = counted.matcher(frontEnd.command("show port stats all"));
@@ -148,22 +128,42 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     while (matcher.find()) {
       rate += Double.parseDouble(matcher.group(1));
     }
-    return rate;
+    if (DEBUG) {
+      System.err.printf("%s %.2f M/s%n", backEnd.getClass().getSimpleName(), rate / 1e6);
+    }
+    return Math.max(1, rate);
   }
 
-  /** How many windows were taken again because other work had the processors. */
-  int retaken() {
-    return retaken;
+  /**
+   * Fails when the back-end did not get what the front-end sent, or the other way round, since both
+   * began, or lost some. It ends the traffic.
+   */
+  void requireArrived(VhostRow.Kind kind) throws IOException {
+    go();
+    frontEnd.command("stop");
+    Contender.pause(SETTLE_MILLIS);
+    BackEnd.Arrived arrived = backEnd.arrived(kind);
+    String stats = frontEnd.command("show port stats all");
+    stop();
+    long sent = Testpmd.sum("TX-packets:", stats);
+    long received = Testpmd.sum("RX-packets:", stats);
+    // What is made for a guest lies in its ring when the guest stops looking.
+    long inRings = (long) kind.guests * options.pairs() * VirtioOptions.QUEUE_SIZE;
+    if (arrived.fromGuests() != sent) {
+      throw new IOException(sent + " frames sent, " + arrived.fromGuests() + " arrived");
+    }
+    if (arrived.toGuests() < received || arrived.toGuests() > received + inRings) {
+      throw new IOException(arrived.toGuests() + " frames delivered, " + received + " received");
+    }
   }
 
   /** What a frame costs the back-end itself, in a window of its own. */
-  BackEnd.Own own(VhostRow.Kind kind, Timing timing) throws IOException {
+  BackEnd.Own own(Timing timing) throws IOException {
     go();
     Contender.pause(timing.settleMillis());
     backEnd.startOwn();
     Contender.pause(timing.windowMillis());
     BackEnd.Own own = backEnd.endOwn();
-    backEnd.requireHonest(kind);
     stop();
     return own;
   }

@@ -16,7 +16,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class VhostPairs implements AutoCloseable {
   /** Of each window. */
-  static final Contender.Timing TIMING = new Contender.Timing(60, 500);
+  static final Contender.Timing TIMING = new Contender.Timing(50, 500);
+
+  /** Of the windows of sizes between the smallest and the largest. */
+  static final Contender.Timing SHORT = new Contender.Timing(50, 300);
 
   /** Warm-up of programs that were measured before. */
   static final long WARM_MILLIS = 500;
@@ -33,7 +36,7 @@ final class VhostPairs implements AutoCloseable {
   private final Report report;
   private final Hugepages memory;
   private final VirtioOptions options;
-  private final Path folder;
+  private final Scratch scratch = new Scratch();
   private final Map<List<String>, VhostContender> running = new HashMap<>();
 
   VhostPairs(Selection selection, Report report, Hugepages memory, VirtioOptions options)
@@ -42,7 +45,6 @@ final class VhostPairs implements AutoCloseable {
     this.report = report;
     this.memory = memory;
     this.options = options;
-    folder = Files.createTempDirectory("vnmbench");
   }
 
   /** Warm-up of programs that were just started. */
@@ -73,7 +75,7 @@ final class VhostPairs implements AutoCloseable {
     List<String> key = row.ports(List.of());
     VhostContender known = running.get(key);
     if (known == null) {
-      Path own = Files.createTempDirectory(folder, "ours");
+      Path own = Files.createTempDirectory(scratch.path(), "ours");
       List<Path> sockets = sockets(own, row);
       OurBackEnd backEnd = OurBackEnd.start(own, row.ports(sockets));
       known = new VhostContender(backEnd, own, memory, sockets, options);
@@ -86,7 +88,7 @@ final class VhostPairs implements AutoCloseable {
     List<String> key = List.of("dpdk", Integer.toString(row.kind().guests));
     VhostContender known = running.get(key);
     if (known == null) {
-      Path own = Files.createTempDirectory(folder, "dpdk");
+      Path own = Files.createTempDirectory(scratch.path(), "dpdk");
       List<Path> sockets = sockets(own, row);
       DpdkBackEnd backEnd = DpdkBackEnd.start(own, memory, sockets, options.pairs());
       known = new VhostContender(backEnd, own, memory, sockets, options);
@@ -98,9 +100,12 @@ final class VhostPairs implements AutoCloseable {
   private void measure(VhostRow row, VhostContender ours, VhostContender dpdk) throws IOException {
     Ramp ramp = warmUp(ours, row);
     warmUp(dpdk, row);
-    var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), TIMING);
-    BackEnd.Own own = ours.own(row.kind(), TIMING);
-    BackEnd.Own theirs = dpdk.own(row.kind(), TIMING);
+    var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), row.isEnd() ? TIMING : SHORT);
+    BackEnd.Own own = ours.own(TIMING);
+    BackEnd.Own theirs = dpdk.own(TIMING);
+    ours.requireArrived(row.kind());
+    dpdk.requireArrived(row.kind());
+    report.count(turns);
     double rate = turns.median(turns.ours(), frames -> frames);
     Quartiles ratio = turns.ratio(frames -> frames);
     boolean bound = own.busy().orElse(1) < FRONT_END_BOUND;
@@ -118,7 +123,7 @@ final class VhostPairs implements AutoCloseable {
         ratio.ratio() + (bound ? ", front-end bound" : ""),
         own.cell(),
         theirs.cell(),
-        ramp == null ? "" : "%.2f".formatted(ramp.seconds(rate)));
+        ramp == null ? "" : ramp.cell(rate));
   }
 
   /** The ramp of programs that were just started. */
@@ -132,6 +137,6 @@ final class VhostPairs implements AutoCloseable {
   @Override
   public void close() throws IOException {
     running.values().forEach(VhostContender::close);
-    TestNetwork.run(List.of("rm", "-r", folder.toString()));
+    scratch.close();
   }
 }

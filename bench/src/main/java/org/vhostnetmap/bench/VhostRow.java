@@ -66,14 +66,18 @@ record VhostRow(VirtioOptions options, Kind kind, int bytes) {
    * Those of a quick run: the smallest and the largest frames of the plainest and the newest rings.
    */
   boolean isQuick() {
-    boolean ends = bytes == 64 || bytes == 1514;
     boolean rings = options.packed() == options.inOrder();
     boolean plain = options.mergeable() && options.pairs() == 1;
     return switch (kind) {
-      case TX, RX -> ends && rings && plain;
+      case TX, RX -> isEnd() && rings && plain;
       case BRIDGE -> bytes == 64;
       case GUESTS -> bytes == 64 && !options.packed();
     };
+  }
+
+  /** Whether its frames are the smallest or the largest. */
+  boolean isEnd() {
+    return bytes == SIZES[0] || bytes == SIZES[SIZES.length - 1];
   }
 
   List<String> words() {

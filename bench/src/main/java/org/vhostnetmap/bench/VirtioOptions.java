@@ -5,7 +5,8 @@ import java.util.List;
 
 /** What a virtio-user front-end is to negotiate: the same for both back-ends. */
 record VirtioOptions(boolean packed, boolean inOrder, boolean mergeable, int pairs) {
-  private static final int QUEUE_SIZE = 256;
+  /** Entries of a ring: what QEMU has if nobody says otherwise. */
+  static final int QUEUE_SIZE = 256;
 
   /** For words and tables. */
   String rings() {

@@ -52,7 +52,8 @@ final class NetmapPorts implements AutoCloseable {
           LOG.log(
               Level.WARNING,
               name
-                  + ": sees nothing of what the host sends unless the NIC is open too: netmap:NIC*");
+                  + ": sees nothing of what the host sends unless the NIC is open too:"
+                  + " netmap:NIC*");
         }
         add(opened, name, request, false, tuning);
       }
