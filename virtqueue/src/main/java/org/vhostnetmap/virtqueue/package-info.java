@@ -36,8 +36,8 @@
 /// not look at them, and would take what the driver has not given.)
 ///
 /// **Where a packed ring stands** is told by SET_VRING_BASE only; nothing in the ring says it for
-/// sure. So a packed ring does not survive its back-end: to the next one QEMU tells the place of the
-/// last start (a split ring goes on at its used index). Stopped by the front-end it goes on.
+/// sure. So a packed ring does not survive its back-end: to the next one QEMU tells the place of
+/// the last start (a split ring goes on at its used index). Stopped by the front-end it goes on.
 ///
 /// **Who owns which memory.** The descriptor table, the available ring and the buffers that lie
 /// between `used.idx` and `avail.idx` belong to the device *by the spec* and to nobody in truth:
@@ -59,8 +59,8 @@
 /// between that store and the read of the event word (`used_event` or `avail.flags`), and between
 /// the write of our own event word and the second look at the available index. (Packed, 2.8.21 and
 /// 2.8.22: flags, id and length in one acquiring load; the first element released after the others;
-/// the same two fences at the event suppression structures.) Without the two full
-/// fences a wake-up is lost about once a minute under load.
+/// the same two fences at the event suppression structures.) Without the two full fences a wake-up
+/// is lost about once a minute under load.
 ///
 /// **What can go wrong.** A guest that breaks the rules of its ring raises
 /// [org.vhostnetmap.virtqueue.GuestFault], with a reason: the ring is out of use until the next
