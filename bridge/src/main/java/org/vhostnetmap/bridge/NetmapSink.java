@@ -54,13 +54,11 @@ final class NetmapSink implements Sink {
     return plain ? fillAll(burst, frames, space) : fillMixed(burst, frames);
   }
 
-  /** Syncs between, for what finds no room: a small ring may be drained at once. */
+  /** Syncs once more for what finds no room: a small ring may be drained at once. */
   private long fillAll(Burst burst, long frames, int space) {
-    long before = frames;
     long left = fill(burst, frames, space);
-    while (left != 0 && left != before) {
+    if (left != 0 && left != frames) {
       sync.sync();
-      before = left;
       left = fill(burst, left, ring.space());
     }
     return left;

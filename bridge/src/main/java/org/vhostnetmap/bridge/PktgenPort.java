@@ -18,15 +18,18 @@ public final class PktgenPort extends Port {
   /** Two bursts: few enough that all frames stay in the cache. */
   private static final int SLOTS = 64;
 
+  /** What comes in may be a frame that is cut into many. */
+  private static final int SINK_SLOTS = 256;
+
   /** A cache line off the power of two, at which all frames would share a few sets of the cache. */
   private static final int STRIDE = NetmapAbi.DEFAULT_BUFFER_BYTES + 64;
 
   private static final long NANOS = 1_000_000_000L;
 
-  private final RingMemory memory = newRing();
+  private final RingMemory memory = newRing(SLOTS);
   private final QueueCounters in = new QueueCounters("in", true);
   private final QueueCounters out = new QueueCounters("out", false);
-  private final RingMemory forgotten = newRing();
+  private final RingMemory forgotten = newRing(SINK_SLOTS);
   private final NetmapSink sink = new NetmapSink(forgotten.ring(), forgotten::giveAll, out);
   private final long rate;
   private final int length;
@@ -50,8 +53,8 @@ public final class PktgenPort extends Port {
     fillBuffers();
   }
 
-  private static RingMemory newRing() throws ErrnoException {
-    return new RingMemory(SLOTS, STRIDE);
+  private static RingMemory newRing(int slots) throws ErrnoException {
+    return new RingMemory(slots, STRIDE);
   }
 
   /** The ring gives out slots by the clock when there is a rate. */

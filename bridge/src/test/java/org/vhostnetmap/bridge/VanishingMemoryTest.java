@@ -42,11 +42,17 @@ final class VanishingMemoryTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"-Xint", "-XX:TieredStopAtLevel=1", "-XX:-TieredCompilation"})
+  @ValueSource(
+      strings = {
+        "-Xint",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:-TieredCompilation",
+        "@../scripts/lib/compiler.options"
+      })
   void isSurvivedByAJvmOfEachKind(String kind) throws Exception {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add(kind);
+    command.add(kind.startsWith("@") ? "@" + Path.of(kind.substring(1)).toAbsolutePath() : kind);
     command.add("-XX:-CreateCoredumpOnCrash");
     command.add("--enable-native-access=ALL-UNNAMED");
     command.add("-cp");
