@@ -18,8 +18,15 @@ final class Polling {
   /** Pauses in vain that are forgiven after as many that were not. */
   private static final int MOST_CREDIT = 8;
 
+  /**
+   * Ceilings that are polled through when pauses of the ceiling's own order have all paid: a sender
+   * that is late once would otherwise find nobody for as long as others keep the processor.
+   */
+  private static final int GRACE = 5;
+
   private long lastFrame;
   private long limit;
+  private long patience; // the limit, or more
   private int credit;
 
   /** Starts without polling. */
@@ -37,27 +44,26 @@ final class Polling {
   }
 
   private void learn(long pause, long ceiling) {
-    if (pause > ceiling) {
-      if (credit > 0) {
-        credit--;
-      } else {
-        limit = limit >> 1 < SHORTEST_NANOS ? 0 : limit >> 1;
+    if (pause <= ceiling) {
+      credit = Math.min(MOST_CREDIT, credit + 1);
+      if (pause > limit) {
+        limit = Math.min(ceiling, Math.max(SHORTEST_NANOS, 2 * pause));
       }
-      return;
+    } else if (credit > 0) {
+      credit--;
+    } else {
+      limit = limit >> 1 < SHORTEST_NANOS ? 0 : limit >> 1;
     }
-    credit = Math.min(MOST_CREDIT, credit + 1);
-    if (pause > limit) {
-      limit = Math.min(ceiling, Math.max(SHORTEST_NANOS, 2 * pause));
-    }
+    patience = credit == MOST_CREDIT && 2 * limit > ceiling ? GRACE * ceiling : limit;
   }
 
   /** Whether it is time to arm notifications and sleep. */
   boolean isOver(long now) {
-    return now - lastFrame >= limit;
+    return now - lastFrame >= patience;
   }
 
   /** How long polling goes on after the last frame, in nanoseconds. */
-  long limit() {
-    return limit;
+  long patience() {
+    return patience;
   }
 }

@@ -75,8 +75,9 @@ final class RateLimit {
     }
     long left = wanted;
     while (left != 0 && bytes.tokens > 0 && frames.tokens > 0) {
-      bytes.charge(burst.length[Long.numberOfTrailingZeros(left)]);
-      frames.charge(1);
+      int i = Long.numberOfTrailingZeros(left);
+      bytes.charge(burst.length[i]);
+      frames.charge(frames(burst, i));
       left &= left - 1;
     }
     return wanted & ~left;
@@ -84,7 +85,16 @@ final class RateLimit {
 
   /** Takes back the charge for frames that found no room and will come again. */
   synchronized void refund(Burst burst, long unused) {
-    bytes.charge(-burst.bytes(unused));
-    frames.charge(-Long.bitCount(unused));
+    for (long left = unused; left != 0; left &= left - 1) {
+      int i = Long.numberOfTrailingZeros(left);
+      bytes.charge(-burst.length[i]);
+      frames.charge(-frames(burst, i));
+    }
+  }
+
+  /** One, or as many as a frame that is still to be segmented makes on a wire. */
+  private static long frames(Burst burst, int i) {
+    int segment = (burst.offloads >>> i & 1) == 0 ? 0 : Offload.gsoSize(burst.header[i]);
+    return segment == 0 ? 1 : (burst.length[i] + segment - 1) / segment;
   }
 }

@@ -6,7 +6,7 @@ package org.vhostnetmap.bridge;
  *
  * @param bitsPerSecond of Ethernet frames without preamble and frame check sequence; 0 for no limit
  * @param burstBytes that may pass at once after a pause
- * @param framesPerSecond 0 for no limit; a frame that is to be segmented is one
+ * @param framesPerSecond 0 for no limit; a frame that is to be segmented is as many as it makes
  * @param burstFrames that may pass at once after a pause
  */
 public record RateSetting(

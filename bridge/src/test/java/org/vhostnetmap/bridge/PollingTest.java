@@ -19,11 +19,11 @@ final class PollingTest {
 
   /** The next frames come after this pause. */
   private void pause(long nanos) {
-    if (nanos > polling.limit()) {
-      polledInVain += polling.limit();
+    if (nanos > polling.patience()) {
+      polledInVain += polling.patience();
       missed++;
     }
-    assertTrue(polling.isOver(now + polling.limit()));
+    assertTrue(polling.isOver(now + polling.patience()));
     now += nanos;
     polling.frames(now, CEILING);
   }
@@ -42,7 +42,7 @@ final class PollingTest {
       pause(1_000 * US);
     }
     assertEquals(0, polledInVain);
-    assertEquals(0, polling.limit());
+    assertEquals(0, polling.patience());
   }
 
   @Test
@@ -53,16 +53,24 @@ final class PollingTest {
     for (int i = 0; i < 1_000; i++) {
       pause(1_000 * US);
     }
-    assertTrue(polledInVain < 15 * CEILING, "polled in vain for " + polledInVain / US + " us");
-    assertEquals(0, polling.limit());
+    assertTrue(polledInVain < 16 * CEILING, "polled in vain for " + polledInVain / US + " us");
+    assertEquals(0, polling.patience());
   }
 
   @Test
   void aPauseThatIsTooLongNowAndThenDoesNotEndPollingThatPays() {
     for (int i = 1; i <= 10_000; i++) {
-      pause(i % 10 == 0 ? 1_000 * US : 100 * US);
+      pause(i % 10 == 0 ? 2_000 * US : 100 * US);
     }
     assertEquals(1_000, missed, 1);
+  }
+
+  @Test
+  void aSenderThatIsLateNowAndThenFindsTheWorkerAwake() {
+    for (int i = 1; i <= 100_000; i++) {
+      pause(i % 1_000 == 0 ? 900 * US : 100 * US);
+    }
+    assertEquals(1, missed);
   }
 
   @Test

@@ -83,6 +83,23 @@ final class RateLimitTest {
   }
 
   @Test
+  void aFrameThatIsToBeSegmentedCostsItsSegments() {
+    RateLimit limit = new RateLimit(atOnce(100), now);
+    burst.clear();
+    for (int i = 0; i < 20; i++) {
+      burst.append(0, 10_054);
+      burst.offloads |= 1L << i;
+      burst.header[i] = 1000L << 32; // gso_size
+    }
+    assertEquals(10, Long.bitCount(limit.admit(burst, burst.valid, now))); // 11 each
+    limit.refund(burst, Burst.first(10));
+    assertEquals(10, Long.bitCount(limit.admit(burst, burst.valid, now)));
+    burst.clear();
+    burst.append(0, 60);
+    assertEquals(0, limit.admit(burst, burst.valid, now), "10 frames over");
+  }
+
+  @Test
   void framesThatComeAgainAreNotCharged() {
     RateLimit limit = new RateLimit(new RateSetting(8_000, 1000, 1, 10), now);
     burst.clear();
