@@ -54,15 +54,18 @@ final class CurveSection implements Section {
         "Processor time of the back-end for each frame of 60 bytes that it took, in ns. Each two"
             + " guests send to each other as fast as they are let; one active: only the first one"
             + " sends.");
-    report.table(
-        "guests", "active", "ours, ns/frame, quartiles", "of them arrived", "DPDK, ns/frame");
-    for (int guests : counts) {
-      List<String> words = guests == 1 ? List.of("--workers=1", "null:") : List.of("--workers=1");
-      try (var ours = side(RawBackend.ours(guests, words, ""), guests)) {
-        if (guests == 1) {
-          alone(selection, report, ours);
-        } else {
-          compare(selection, report, ours, guests);
+    try (Hugepages memory = new Hugepages(RawBackend.PAGES)) {
+      report.note("DPDK's memory: " + memory.description() + ".");
+      report.table(
+          "guests", "active", "ours, ns/frame, quartiles", "of them arrived", "DPDK, ns/frame");
+      for (int guests : counts) {
+        List<String> words = guests == 1 ? List.of("--workers=1", "null:") : List.of("--workers=1");
+        try (var ours = side(RawBackend.ours(guests, words, ""), guests)) {
+          if (guests == 1) {
+            alone(selection, report, ours);
+          } else {
+            compare(selection, report, ours, memory, guests);
+          }
         }
       }
     }
@@ -81,9 +84,9 @@ final class CurveSection implements Section {
   }
 
   private static void compare(
-      Selection selection, Report report, RawSide<Crowd, Window> ours, int guests)
+      Selection selection, Report report, RawSide<Crowd, Window> ours, Hugepages memory, int guests)
       throws Exception {
-    try (var dpdk = side(RawBackend.testpmd(guests), guests)) {
+    try (var dpdk = side(RawBackend.testpmd(guests, memory), guests)) {
       for (int active : new int[] {1, guests}) {
         for (var side : List.of(ours, dpdk)) {
           side.guests().activate(active);

@@ -44,15 +44,18 @@ final class LatencySection implements Section {
     report.note(
         "Round trips of a frame of 60 bytes in microseconds, from when it was due (open loop) to"
             + " its return; closed: the next one is sent when the last is back. Guests poll.");
-    report.table(
-        "frames/s",
-        "ours: p50, p99, p99.9, max",
-        "DPDK: p50, p99, p99.9, max",
-        "p50 ours/DPDK",
-        "p99.9 ours/DPDK, quartiles",
-        "lost: ours, DPDK");
-    try (var ours = side(RawBackend.ours(2, List.of(), ""));
-        var dpdk = side(RawBackend.testpmd(2))) {
+    try (Hugepages memory = new Hugepages(RawBackend.PAGES);
+        var ours = side(RawBackend.ours(2, List.of(), ""));
+        var dpdk = side(RawBackend.testpmd(2, memory))) {
+      report.note("DPDK's memory: " + memory.description() + ".");
+      report.table(
+          "frames/s",
+          "ours: p50, p99, p99.9, max",
+          "DPDK: p50, p99, p99.9, max",
+          "p50 ours/DPDK",
+          "p99.9 ours/DPDK, quartiles",
+          "lost: ours, DPDK");
+
       for (Load load : loads) {
         rate = load.perSecond();
         for (var side : List.of(ours, dpdk)) {

@@ -33,8 +33,8 @@ final class PauseSection implements Section {
 
   @Override
   public void run(Selection selection, Report report) throws Exception {
-    if (!selection.wants(name())) {
-      return;
+    if (!selection.words().contains(name())) {
+      return; // ten minutes, only when asked for
     }
     int seconds = Integer.getInteger("pause.seconds", selection.quick() ? QUICK_SECONDS : SECONDS);
     report.title("Longest pause of our JVM");
@@ -47,6 +47,7 @@ final class PauseSection implements Section {
       String logging = "-Xlog:safepoint*=info:file=" + log + "::filecount=0";
       try (RawBackend ours = RawBackend.ours(2, List.of(), logging)) {
         traffic(ours, TimeUnit.SECONDS.toNanos(seconds), latencies);
+        ours.requireAlive();
       }
       print(report, SafepointLog.read(Files.readAllLines(log)));
       report.note(
@@ -76,7 +77,11 @@ final class PauseSection implements Section {
     }
   }
 
-  private static void print(Report report, Map<String, SafepointLog.Cause> causes) {
+  private static void print(Report report, Map<String, SafepointLog.Cause> causes)
+      throws IOException {
+    if (causes.isEmpty()) {
+      throw new IOException("a JVM without a single pause: its log can't be right");
+    }
     report.table("what for", "how often", "median", "longest", "longest way to it");
     long longest = 1;
     for (var entry : causes.entrySet()) {

@@ -30,6 +30,7 @@ final class PingPong implements RawSide.Guests {
   private final RawGuest b;
   private final boolean returns;
   private final boolean asleep;
+  private long start;
   private long sent;
   private long arrived;
   private Histogram histogram = histogram();
@@ -64,7 +65,7 @@ final class PingPong implements RawSide.Guests {
     sent = 0;
     arrived = 0;
     histogram = histogram();
-    long start = System.nanoTime();
+    start = System.nanoTime();
     long end = start + nanos;
     if (perSecond == CLOSED) {
       closed(end);
@@ -75,7 +76,12 @@ final class PingPong implements RawSide.Guests {
     while (arrived < sent && System.nanoTime() < graceEnd) {
       carry();
     }
-    return new Window(histogram, sent, Math.max(0, sent - arrived));
+    long lost = sent - arrived;
+    if (lost > 0) {
+      // We don't know which ones: each was late by the whole window.
+      histogram.recordValueWithCount(System.nanoTime() - start, lost);
+    }
+    return new Window(histogram, sent, lost);
   }
 
   private void open(Pace pace, long end) {
@@ -94,6 +100,10 @@ final class PingPong implements RawSide.Guests {
         sent += count;
       }
       carry();
+    }
+    // Whoever had no room for them until now does not get away with it.
+    for (; pace.due() < end; pace.next()) {
+      histogram.recordValue(System.nanoTime() - pace.due());
     }
   }
 
@@ -146,9 +156,11 @@ final class PingPong implements RawSide.Guests {
     long now = System.nanoTime();
     for (int i = 0; i < count; i++) {
       long due = Memory.getLong(ring.buffer(ring.firstUsed() + i) + MARK);
-      histogram.recordValue(Math.clamp(now - due, 0, LONGEST_NANOS));
+      if (due >= start) { // else it comes from the last window, where it counts as lost
+        histogram.recordValue(Math.clamp(now - due, 0, LONGEST_NANOS));
+        arrived++;
+      }
     }
-    arrived += count;
     giveBack(ring, count);
   }
 

@@ -47,9 +47,12 @@ final class ProcessorSection implements Section {
     report.note(
         "Frames of 60 bytes from one guest to another, which wants a call for each; all threads of the"
             + " back-end.");
-    report.table("frames/s", "ours, % of a processor, quartiles", "us/frame", "DPDK, %");
-    try (var ours = side(RawBackend.ours(2, List.of(), ""));
-        var dpdk = side(RawBackend.testpmd(2))) {
+    try (Hugepages memory = new Hugepages(RawBackend.PAGES);
+        var ours = side(RawBackend.ours(2, List.of(), ""));
+        var dpdk = side(RawBackend.testpmd(2, memory))) {
+      report.note("DPDK's memory: " + memory.description() + ".");
+      report.table("frames/s", "ours, % of a processor, quartiles", "us/frame", "DPDK, %");
+
       for (Load load : loads) {
         rate = load.perSecond();
         for (var side : List.of(ours, dpdk)) {
@@ -85,14 +88,16 @@ final class ProcessorSection implements Section {
     Quartiles ours = Quartiles.of(turns.ours().stream().mapToDouble(share -> share).toArray());
     double dpdk = turns.median(turns.peers(), share -> share);
     boolean idle = load.perSecond() == 0;
-    report.row(
-        "cpu " + load.word() + ", limit/used",
-        (idle ? IDLE_LIMIT : dpdk) / ours.median(),
-        1,
-        idle ? "none" : "%,.0f".formatted(load.perSecond()),
-        "**%.2f** (%.2f to %.2f)"
-            .formatted(ours.median() * 100, ours.low() * 100, ours.high() * 100),
-        idle ? "" : "%.2f".formatted(ours.median() * 1e6 / load.perSecond()),
-        "%.0f".formatted(dpdk * 100));
+    String[] cells = {
+      idle ? "none" : "%,.0f".formatted(load.perSecond()),
+      "**%.2f** (%.2f to %.2f)".formatted(ours.median() * 100, ours.low() * 100, ours.high() * 100),
+      idle ? "" : "%.2f".formatted(ours.median() * 1e6 / load.perSecond()),
+      "%.0f".formatted(dpdk * 100)
+    };
+    if (idle) {
+      report.row("cpu at idle, limit/used", IDLE_LIMIT / ours.median(), 1, cells);
+    } else {
+      report.row(cells);
+    }
   }
 }

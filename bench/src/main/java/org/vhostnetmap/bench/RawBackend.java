@@ -17,6 +17,13 @@ import java.util.stream.Stream;
  */
 final class RawBackend implements AutoCloseable {
   private static final String PROGRAM = System.getProperty("program", "scripts/vhost-netmap");
+
+  /** Memory of DPDK's program. */
+  private static final int MEBIBYTES = 512;
+
+  /** Huge pages for that. */
+  static final int PAGES = MEBIBYTES / 2;
+
   private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
 
   private final Child program;
@@ -53,11 +60,12 @@ final class RawBackend implements AutoCloseable {
   }
 
   /** DPDK's testpmd: io forwarding between each two guests; its other thread only waits. */
-  static RawBackend testpmd(int guests) throws IOException {
+  static RawBackend testpmd(int guests, Hugepages memory) throws IOException {
     Path folder = Files.createTempDirectory("vnmraw");
     List<Path> sockets = sockets(folder, guests);
     List<String> command = new ArrayList<>(List.of("dpdk-testpmd", "--lcores", "0@1,1@0"));
-    command.addAll(List.of("--no-huge", "-m", "512", "--no-pci"));
+    command.addAll(memory.options(MEBIBYTES));
+    command.add("--no-pci");
     command.addAll(List.of("--file-prefix", folder.getFileName().toString()));
     for (int i = 0; i < guests; i++) {
       command.addAll(List.of("--vdev", "net_vhost" + i + ",iface=" + sockets.get(i)));
@@ -100,6 +108,13 @@ final class RawBackend implements AutoCloseable {
 
   void go() throws IOException {
     program.go();
+  }
+
+  /** Fails when the program has ended by itself. */
+  void requireAlive() throws IOException {
+    if (!program.isAlive()) {
+      throw new IOException("the back-end under test has ended");
+    }
   }
 
   /** What the program's status command prints; ours only. */
