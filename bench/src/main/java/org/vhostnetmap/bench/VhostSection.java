@@ -39,7 +39,8 @@ final class VhostSection implements Section {
   @Override
   public void run(Selection selection, Report report) throws IOException {
     Map<VirtioOptions, List<VhostRow>> groups = new LinkedHashMap<>();
-    boolean all = !selection.quick() || !selection.words().isEmpty();
+    // Who names more than the section gets all rows that have the words.
+    boolean all = !selection.quick() || !List.of(name()).containsAll(selection.words());
     for (VhostRow row : VhostRow.all()) {
       if (selection.wants(row.words()) && (all || row.isQuick())) {
         groups.computeIfAbsent(row.options(), key -> new ArrayList<>()).add(row);
