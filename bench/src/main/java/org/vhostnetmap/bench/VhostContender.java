@@ -27,6 +27,7 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
 
   private static final boolean DEBUG = Boolean.getBoolean("windows");
   private static final long SETTLE_MILLIS = 20;
+  private static final int PATIENCE = 50;
 
   private final BackEnd backEnd;
   private final VirtioOptions options;
@@ -141,20 +142,32 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
   void requireArrived(VhostRow.Kind kind) throws IOException {
     go();
     frontEnd.command("stop");
-    Contender.pause(SETTLE_MILLIS);
+    String wrong = "";
+    // Under way for a moment; what never arrives would be a lost wake-up.
+    for (int i = 0; i < PATIENCE && (i == 0 || !wrong.isEmpty()); i++) {
+      Contender.pause(SETTLE_MILLIS);
+      wrong = missing(kind);
+    }
+    stop();
+    if (!wrong.isEmpty()) {
+      throw new IOException(backEnd.getClass().getSimpleName() + ": " + wrong);
+    }
+  }
+
+  private String missing(VhostRow.Kind kind) throws IOException {
     BackEnd.Arrived arrived = backEnd.arrived(kind);
     String stats = frontEnd.command("show port stats all");
-    stop();
     long sent = Testpmd.sum("TX-packets:", stats);
     long received = Testpmd.sum("RX-packets:", stats);
     // What is made for a guest lies in its ring when the guest stops looking.
     long inRings = (long) kind.guests * options.pairs() * VirtioOptions.QUEUE_SIZE;
     if (arrived.fromGuests() != sent) {
-      throw new IOException(sent + " frames sent, " + arrived.fromGuests() + " arrived");
+      return sent + " frames sent, " + arrived.fromGuests() + " arrived";
     }
     if (arrived.toGuests() < received || arrived.toGuests() > received + inRings) {
-      throw new IOException(arrived.toGuests() + " frames delivered, " + received + " received");
+      return arrived.toGuests() + " frames delivered, " + received + " received";
     }
+    return "";
   }
 
   /** What a frame costs the back-end itself, in a window of its own. */

@@ -22,7 +22,11 @@ import java.util.Set;
 ///
 /// The front-end's own counters tell all of them.
 final class VhostSection implements Section {
-  private static final int PAGES = 400;
+  /**
+   * Of 2 MiB, for the ten programs of DPDK that are up at once at most, a page or two to spare
+   * each.
+   */
+  private static final int PAGES = 10 * (VhostContender.MEBIBYTES / 2 + 2);
 
   @Override
   public String name() {
