@@ -16,6 +16,7 @@ final class DpdkBackEnd implements BackEnd {
       Pattern.compile("negotiated Virtio features: 0x([0-9a-f]+)");
   private static final Pattern CYCLES =
       Pattern.compile("CPU cycles/packet=([0-9.]+).* at (\\d+) MHz");
+  private static final double MOST_NANOS = 100_000;
   private static final int MERGEABLE = 15;
   private static final int PACKED = 34;
   private static final int IN_ORDER = 35;
@@ -102,7 +103,10 @@ final class DpdkBackEnd implements BackEnd {
     }
     double cycles = Double.parseDouble(matcher.group(1));
     double megahertz = Double.parseDouble(matcher.group(2));
-    return new Own(OptionalDouble.of(cycles * 1000 / megahertz), OptionalDouble.empty());
+    double nanos = cycles * 1000 / megahertz;
+    // Now and then it divides by the packets of an instant.
+    boolean nonsense = nanos > MOST_NANOS;
+    return nonsense ? Own.UNKNOWN : new Own(OptionalDouble.of(nanos), OptionalDouble.empty());
   }
 
   @Override
