@@ -13,7 +13,7 @@ import org.vhostnetmap.netmap.emulated.Pool;
 /** One hardware queue: its socket, and the two rings over it. */
 final class XdpQueue implements AutoCloseable {
   /** How long the kernel may take to let go of an earlier socket of the queue. */
-  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(5);
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
