@@ -98,6 +98,9 @@ final class Burst {
   /** Frames in the burst, fit or not. */
   int count;
 
+  /** Whether the sink took a part of a frame under offer that it is not done with. */
+  boolean progressed;
+
   /**
    * Of the frames under offer: those the sink is done with, delivered or dropped. Told as it goes
    * on.

@@ -76,7 +76,7 @@ final class Forwarding {
     long left = fresh == 0 ? 0 : offer(lane.port, to, burst, fresh);
     if (left == 0) {
       lane.fullSince = 0;
-    } else if (lane.fullSince == 0 || burst.taken != 0) {
+    } else if (lane.fullSince == 0 || burst.taken != 0 || burst.progressed) {
       lane.fullSince = now;
     }
     int settled = burst.count;
@@ -170,6 +170,7 @@ final class Forwarding {
   private long offer(int from, int to, Burst burst, long frames) {
     touch(to);
     burst.taken = 0;
+    burst.progressed = false;
     try {
       long left = sinks[to].offer(burst, frames);
       strikes[to] = 0;

@@ -32,6 +32,7 @@ final class GuestReceive implements Sink {
   private final int takes;
   private final @Nullable Coalescer coalescer;
   private final SoftwareOffload offload = new SoftwareOffload();
+  private final BegunFrame begun = new BegunFrame();
   private boolean kicksRefused;
   private CallPause pause = new CallPause(0);
   private boolean callWanted;
@@ -320,11 +321,12 @@ final class GuestReceive implements Sink {
   }
 
   /**
-   * Does for the driver what it does not take: completes the checksum, or cuts the frame. All that
-   * comes out finds room, or nothing is written.
+   * Does for the driver what it does not take: completes the checksum, or cuts the frame. What
+   * finds no room waits, and is gone on with when the frame is offered again: a driver that posts
+   * eight buffers in all (iPXE) would never have room for the 45 pieces of a whole one.
    *
    * @param frame a mask of one frame
-   * @return the same when it has to wait for room, else 0
+   * @return the same when it, or a part of it, has to wait for room, else 0
    */
   private long soften(Burst burst, long frame) throws GuestFault {
     int i = Long.numberOfTrailingZeros(frame);
@@ -332,16 +334,26 @@ final class GuestReceive implements Sink {
     if (wrong != null) {
       return refuse(burst, i, wrong);
     }
-    chains.clear();
     int pieces = offload.frames();
+    int done = begun.pieces(burst, i, pieces);
+    for (int piece = 0; piece < done; piece++) {
+      offload.skip();
+    }
+    chains.clear();
     int used = 0;
-    for (int piece = 1; piece <= pieces; piece++) {
-      int length = piece == pieces ? offload.last() : offload.longest();
-      int more = chainsFor(used, (long) headerLength + length);
+    int fitting = done;
+    int more = 0;
+    while (fitting < pieces) {
+      int length = fitting == pieces - 1 ? offload.last() : offload.longest();
+      more = chainsFor(used, (long) headerLength + length);
       if (more <= 0) {
-        return unfit(burst, i, 0, more) == NO_ROOM ? frame : 0;
+        break;
       }
       used += more;
+      fitting++;
+    }
+    if (fitting == done) {
+      return unfit(burst, i, 0, more) == NO_ROOM ? frame : 0;
     }
     for (int chain = 0; chain < used; ) {
       int length = offload.nextLength();
@@ -350,9 +362,15 @@ final class GuestReceive implements Sink {
       chain += count;
     }
     queue.complete(chains, used);
+    counters.segments += offload.isCut() ? fitting - done : 0;
+    if (fitting < pieces) {
+      begun.keep(burst, i, fitting);
+      burst.progressed = true;
+      return frame;
+    }
+    begun.forget();
     counters.frames++;
     counters.bytes += burst.length[i];
-    counters.segments += offload.isCut() ? pieces : 0;
     burst.taken |= frame;
     return 0;
   }
@@ -367,6 +385,7 @@ final class GuestReceive implements Sink {
   @Override
   public synchronized void drop(DropReason reason, long count) {
     counters.drop(reason, count);
+    begun.forget();
   }
 
   @Override

@@ -73,6 +73,13 @@ final class SoftwareOffload {
     return segments ? segmenter.nextLength() : length;
   }
 
+  /** Leaves the next frame out. */
+  void skip() {
+    if (segments) {
+      segmenter.skip();
+    }
+  }
+
   /** Writes the next frame over pieces of {@link #nextLength} bytes altogether. */
   void next(Pieces to) {
     if (segments) {

@@ -40,6 +40,8 @@ public final class Capture implements AutoCloseable {
             "-Q",
             "in",
             "-n",
+            "-B", // KiB for what comes while tcpdump has no processor
+            "65536",
             "-s",
             "0",
             "-B",
