@@ -135,9 +135,18 @@ final class Lab implements AutoCloseable {
 
   /** Frames counted by a queue of the port whose name contains {@code port}. */
   long frames(String port, String queue) throws IOException {
+    return counted(port, queue, "frames");
+  }
+
+  /** Bytes of the same; a frame of the host's may have 64 KiB. */
+  long bytes(String port, String queue) throws IOException {
+    return counted(port, queue, "bytes");
+  }
+
+  private long counted(String port, String queue, String what) throws IOException {
     for (Json found : backend().port(port).at("queues").list()) {
       if (found.at("name").string().equals(queue)) {
-        return found.at("frames").number();
+        return found.at(what).number();
       }
     }
     return 0;
