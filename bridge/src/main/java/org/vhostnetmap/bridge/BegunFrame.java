@@ -3,31 +3,25 @@ package org.vhostnetmap.bridge;
 
 /**
  * A frame that was cut, and of which only the first pieces found room: the source offers it again,
- * and the sink goes on where it stopped. Known by its place, length and header; should another
- * frame look the same, it goes without its first pieces, which is a loss and no more. One thread at
- * a time.
+ * and the sink goes on where it stopped. Known by its length and the headers that its pieces have
+ * in common, not by its place, which the next frame may have too. One thread at a time.
  */
 final class BegunFrame {
-  private long address;
-  private long header;
+  private int identity;
   private int length;
   private int pieces;
 
-  /** How many pieces of this frame, which has {@code most}, are with the receiver already. */
-  int pieces(Burst burst, int i, int most) {
+  /** How many pieces of the frame that {@code cut} was begun with are with the receiver already. */
+  int pieces(SoftwareOffload cut, int frameLength) {
     boolean same =
-        pieces < most
-            && burst.address[i] == address
-            && burst.length[i] == length
-            && burst.header[i] == header;
+        pieces > 0 && pieces < cut.frames() && length == frameLength && identity == cut.identity();
     return same ? pieces : 0;
   }
 
-  /** The first {@code count} pieces of this frame found room. */
-  void keep(Burst burst, int i, int count) {
-    address = burst.address[i];
-    header = burst.header[i];
-    length = burst.length[i];
+  /** The first {@code count} pieces found room. */
+  void keep(SoftwareOffload cut, int frameLength, int count) {
+    identity = cut.identity();
+    length = frameLength;
     pieces = count;
   }
 

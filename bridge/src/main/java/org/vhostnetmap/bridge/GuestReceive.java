@@ -335,7 +335,7 @@ final class GuestReceive implements Sink {
       return refuse(burst, i, wrong);
     }
     int pieces = offload.frames();
-    int done = begun.pieces(burst, i, pieces);
+    int done = begun.pieces(offload, burst.length[i]);
     for (int piece = 0; piece < done; piece++) {
       offload.skip();
     }
@@ -364,7 +364,7 @@ final class GuestReceive implements Sink {
     queue.complete(chains, used);
     counters.segments += offload.isCut() ? fitting - done : 0;
     if (fitting < pieces) {
-      begun.keep(burst, i, fitting);
+      begun.keep(offload, burst.length[i], fitting);
       burst.progressed = true;
       return frame;
     }
@@ -377,6 +377,7 @@ final class GuestReceive implements Sink {
 
   /** Told at once: if a page vanishes later in this round, the frame must not be dropped twice. */
   private int refuse(Burst burst, int i, DropReason why) {
+    begun.forget();
     counters.drop(why, 1);
     burst.taken |= 1L << i;
     return 0;

@@ -73,6 +73,11 @@ final class SoftwareOffload {
     return segments ? segmenter.nextLength() : length;
   }
 
+  /** Tells a cut frame from others of its flow, see {@link Segmenter#identity}. */
+  int identity() {
+    return segments ? segmenter.identity() : 0;
+  }
+
   /** Leaves the next frame out. */
   void skip() {
     if (segments) {

@@ -120,6 +120,18 @@ public final class Segmenter {
     to.put(made, headers.length);
   }
 
+  /**
+   * A number made of the packet's headers as they were read: two packets of one flow differ by
+   * sequence number or IPv4 identification, and so by this; a retransmission is the same packet.
+   */
+  public int identity() {
+    int hash = headers.length;
+    for (int at = 0; at < headers.length; at++) {
+      hash = 31 * hash + headers.bytes[at];
+    }
+    return hash;
+  }
+
   /** Leaves the next frame out. */
   public void skip() {
     Objects.requireNonNull(frame).skip(nextData());
