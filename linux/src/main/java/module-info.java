@@ -7,7 +7,6 @@ module org.vhostnetmap.linux {
   requires static transitive org.jspecify;
   requires org.jnrproject.constants;
   requires org.jnrproject.ffi;
-  requires org.jnrproject.posix;
   requires org.jnrproject.unixsocket;
 
   exports org.vhostnetmap.linux;

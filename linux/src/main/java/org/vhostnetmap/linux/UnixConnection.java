@@ -2,14 +2,8 @@
 package org.vhostnetmap.linux;
 
 import java.io.IOException;
-import java.lang.ref.Reference;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import jnr.posix.CmsgHdr;
-import jnr.posix.MsgHdr;
 import jnr.unixsocket.Credentials;
 import jnr.unixsocket.UnixSocketChannel;
 import jnr.unixsocket.UnixSocketOptions;
@@ -27,19 +21,10 @@ public final class UnixConnection implements AutoCloseable {
    */
   public static final int MAX_FDS = 253;
 
-  private static final int SCM_RIGHTS = 1;
-  private static final int MSG_CTRUNC = 0x8;
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
   private static final int END_OF_STREAM = -1;
-
-  /** Most bytes that one call moves; more is for the next call. */
-  private static final int BUFFER_BYTES = 16 * 1024;
-
-  /** One for each thread: connections come and go, and what they leave is freed late. */
-  private static final ThreadLocal<ByteBuffer> BYTES =
-      ThreadLocal.withInitial(() -> ByteBuffer.allocateDirect(BUFFER_BYTES));
 
   private final JnrSocket socket;
   private @Nullable Closer closer;
@@ -131,24 +116,24 @@ public final class UnixConnection implements AutoCloseable {
     if (length == 0) {
       throw new IllegalArgumentException("no room to receive into");
     }
-    ByteBuffer bytes = BYTES.get();
-    bytes.clear().limit(Math.min(length, BUFFER_BYTES));
-    MsgHdr message = Native.posix().allocateMsgHdr();
-    message.setIov(new ByteBuffer[] {bytes});
-    message.allocateControl(MAX_FDS * Integer.BYTES);
-    int got = Native.posix().recvmsg(socket.value(), message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (got < 0) {
-      return nothing("recvmsg", Native.errno());
+    UnixMessage message = UnixMessage.take();
+    try {
+      int got = message.receive(socket.value(), length, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+      if (got < 0) {
+        return nothing("recvmsg", Native.errno());
+      }
+      List<Fd> received = message.descriptors(closer);
+      if (message.isCut()) {
+        received.forEach(Fd::close);
+        throw new ErrnoException(
+            "more file descriptors in a message than can be taken", Errno.EMSGSIZE);
+      }
+      fds.addAll(received);
+      message.copyTo(buffer, offset, got);
+      return got == 0 ? END_OF_STREAM : got;
+    } finally {
+      message.giveBack();
     }
-    List<Fd> received = descriptors(message);
-    if ((message.getFlags() & MSG_CTRUNC) != 0) {
-      received.forEach(Fd::close);
-      throw new ErrnoException(
-          "more file descriptors in a message than can be taken", Errno.EMSGSIZE);
-    }
-    fds.addAll(received);
-    bytes.get(0, buffer, offset, got);
-    return got == 0 ? END_OF_STREAM : got;
   }
 
   /** 0 for errors that mean "later". */
@@ -157,22 +142,6 @@ public final class UnixConnection implements AutoCloseable {
       return 0;
     }
     throw new ErrnoException(what, error);
-  }
-
-  private List<Fd> descriptors(MsgHdr message) {
-    List<Fd> fds = new ArrayList<>();
-    if (message.getControlLen() == 0) {
-      return fds;
-    }
-    for (CmsgHdr control : message.getControls()) {
-      if (control.getLevel() == Sockets.SOL_SOCKET && control.getType() == SCM_RIGHTS) {
-        ByteBuffer data = control.getData().order(ByteOrder.nativeOrder());
-        while (data.remaining() >= Integer.BYTES) {
-          fds.add(new Fd(data.getInt(), closer));
-        }
-      }
-    }
-    return fds;
   }
 
   /**
@@ -185,26 +154,16 @@ public final class UnixConnection implements AutoCloseable {
     if (length == 0) {
       throw new IllegalArgumentException("a stream carries descriptors with a byte only");
     }
-    ByteBuffer bytes = BYTES.get();
-    bytes.clear().put(0, buffer, offset, Math.min(length, BUFFER_BYTES));
-    bytes.limit(Math.min(length, BUFFER_BYTES));
-    MsgHdr message = Native.posix().allocateMsgHdr();
-    message.setIov(new ByteBuffer[] {bytes});
-    if (fds.length > 0) {
-      ByteBuffer data =
-          ByteBuffer.allocateDirect(fds.length * Integer.BYTES).order(ByteOrder.nativeOrder());
-      data.asIntBuffer().put(fds);
-      CmsgHdr control = message.allocateControl(data.capacity());
-      control.setLevel(Sockets.SOL_SOCKET);
-      control.setType(SCM_RIGHTS);
-      control.setData(data);
+    if (fds.length > MAX_FDS) {
+      throw new IllegalArgumentException(fds.length + " descriptors in one message");
     }
+    UnixMessage message = UnixMessage.take();
     try {
-      int sent = Native.posix().sendmsg(socket.value(), message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+      int sent = message.send(socket.value(), buffer, offset, length, fds, flags);
       return sent >= 0 ? sent : nothing("sendmsg", Native.errno());
     } finally {
-      // jnr frees the message's memory with its object.
-      Reference.reachabilityFence(message);
+      message.giveBack();
     }
   }
 

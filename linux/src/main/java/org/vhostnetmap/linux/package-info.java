@@ -9,7 +9,7 @@
 ///      | SharedFile, FileStatus, Mapping: their memory  | Tap: frames                  no exception:
 ///      | Tap.open, Sockets, Fd                          | Memory: every byte shared    -errno or false
 ///      v                                                v
-///   jnr-unixsocket, jnr-posix, jnr-ffi (libc.LibC)    jnr-ffi (calls only)   java.lang.foreign (memory only)
+///   jnr-unixsocket, jnr-ffi (libc.LibC)               jnr-ffi (calls only)   java.lang.foreign (memory only)
 /// ```
 ///
 /// **Two ways into native land, never mixed.** jnr makes system calls; java.lang.foreign, in the
@@ -20,7 +20,7 @@
 /// method returns is the caller's to close; what it is given stays the giver's, but for `adopt` and
 /// the constructor of [Fd], which take over. A [Mapping] owns its range of addresses: after close
 /// any use of them is undefined, so its owner first makes sure that no worker is still in there.
-/// Descriptors and mappings are never left to the garbage collector; jnr's message buffers are.
+/// Nothing that the kernel is told the address of is left to the garbage collector.
 ///
 /// **Threads.** [EventLoop] is the one control thread: descriptors, timers and tasks run one after
 /// the other, and none may wait. What throws there is logged and removed; the loop goes on.

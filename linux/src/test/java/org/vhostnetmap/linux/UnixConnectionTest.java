@@ -57,6 +57,31 @@ class UnixConnectionTest {
     }
   }
 
+  /** With memory that the collector frees, as jnr-posix has it, this ends the JVM. */
+  @Test
+  void theCollectorFreesNothingThatTheKernelWritesTo() throws Exception {
+    Thread collector =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  while (!Thread.currentThread().isInterrupted()) {
+                    System.gc();
+                  }
+                });
+    try (Fd file = SharedFile.create("carried", 5)) {
+      for (int i = 0; i < 2000; i++) {
+        assertEquals(3, left.send(new byte[] {1, 2, 3}, 0, 3, new int[] {file.value()}));
+        assertEquals(3, right.receive(buffer, 0, buffer.length, received));
+        assertEquals(3, buffer[2]);
+        assertEquals(5, FileStatus.sizeOf(received.getFirst().value()));
+        received.removeFirst().close();
+      }
+    } finally {
+      collector.interrupt();
+      collector.join();
+    }
+  }
+
   @Test
   void leavesClosingToACloserWhenItHasOne() throws Exception {
     long before = OpenFiles.files();
@@ -143,6 +168,12 @@ class UnixConnectionTest {
   void refusesToMoveNothing() {
     assertThrows(IllegalArgumentException.class, () -> left.send(buffer, 0, 0, NO_FDS));
     assertThrows(IllegalArgumentException.class, () -> left.receive(buffer, 0, 0, received));
+  }
+
+  @Test
+  void refusesMoreDescriptorsThanAMessageCanHave() {
+    int[] many = new int[UnixConnection.MAX_FDS + 1];
+    assertThrows(IllegalArgumentException.class, () -> left.send(buffer, 0, 1, many));
   }
 
   @Test

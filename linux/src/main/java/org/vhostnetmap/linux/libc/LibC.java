@@ -119,6 +119,12 @@ public interface LibC {
   /** man 2 setsockopt. */
   int setsockopt(int fd, int level, int option, @In byte[] value, int length);
 
+  /** man 2 recvmsg; {@code message} is a struct msghdr. */
+  long recvmsg(int fd, long message, int flags);
+
+  /** man 2 sendmsg. */
+  long sendmsg(int fd, long message, int flags);
+
   /** man 2 recvmmsg; {@code messages} is an array of struct mmsghdr, {@code timeout} may be 0. */
   int recvmmsg(int fd, long messages, int count, int flags, long timeout);
 

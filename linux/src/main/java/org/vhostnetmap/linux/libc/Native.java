@@ -4,8 +4,6 @@ package org.vhostnetmap.linux.libc;
 import jnr.ffi.LastError;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Runtime;
-import jnr.posix.POSIX;
-import jnr.posix.POSIXFactory;
 
 /// Loads the C library once, on first use. Every use of a jnr library has to come through here
 /// first, for this class sets the property that makes jnr pass a sixth argument rightly.
@@ -29,20 +27,9 @@ public final class Native {
   public static void load() {}
 
   /**
-   * The error number of this thread's last call through {@link #C} (or jnr-posix, or
-   * jnr-unixsocket) that failed.
+   * The error number of this thread's last call through {@link #C} (or jnr-unixsocket) that failed.
    */
   public static int errno() {
     return LastError.getLastError(RUNTIME);
-  }
-
-  /** jnr-posix, whose recvmsg and sendmsg carry file descriptors. */
-  public static POSIX posix() {
-    return Posix.INSTANCE;
-  }
-
-  /** Apart, because only programs that pass file descriptors pay for loading it. */
-  private static final class Posix {
-    static final POSIX INSTANCE = POSIXFactory.getNativePOSIX();
   }
 }
