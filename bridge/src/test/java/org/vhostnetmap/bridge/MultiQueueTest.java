@@ -2,6 +2,7 @@
 package org.vhostnetmap.bridge;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.vhostnetmap.bridge.Frames.frame;
 import static org.vhostnetmap.bridge.Frames.mac;
@@ -9,6 +10,7 @@ import static org.vhostnetmap.bridge.Frames.mac;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -31,8 +33,17 @@ final class MultiQueueTest {
   private final List<List<Integer>> before = new ArrayList<>();
 
   private final List<List<Integer>> after = new ArrayList<>();
+  private final int[][] newest = new int[FLOWS][PAIRS];
+  private final BitSet[] seen = new BitSet[FLOWS];
   private final Random random = new Random(11);
   private int underWay;
+
+  MultiQueueTest() {
+    java.util.Arrays.setAll(seen, flow -> new BitSet());
+    for (int[] rings : newest) {
+      java.util.Arrays.fill(rings, -1);
+    }
+  }
 
   @Test
   void aMillionFramesKeepTheirOrderWhileReceiversEnableMoreAndFewerPairs() throws Exception {
@@ -42,63 +53,88 @@ final class MultiQueueTest {
       lan.start();
       a.up(PAIRS);
       b.up(PAIRS).buffers(BUFFERS, 256);
-      java.util.Arrays.fill(ringOf, -1);
-      for (int phase = 0; phase < ENABLED.length; phase++) {
-        changeUnderTraffic(a, b, ENABLED[phase]);
+      for (int pairs : ENABLED) {
+        changeUnderTraffic(a, b, pairs);
         for (int n = 0; n < FRAMES / ENABLED.length; ) {
-          n += send(a, PAIRS);
+          n += send(a, PAIRS, WINDOW);
           receive(b, false);
         }
         long rings = java.util.Arrays.stream(ringOf).distinct().count();
-        assertTrue(rings <= ENABLED[phase], rings + " rings used");
-        assertTrue(rings >= Math.min(ENABLED[phase], 4), rings + " rings used");
+        assertTrue(rings <= pairs, rings + " rings used");
+        assertTrue(rings >= Math.min(pairs, 4), rings + " rings used");
       }
       drain(b, false);
       assertEquals(0, lan.status().dropped());
     }
   }
 
+  /**
+   * Ring by ring, as the messages are: each changes the rings of flows, and who sees what came on
+   * two rings can tell the order, on three no more.
+   */
   private void changeUnderTraffic(Guest a, Guest b, int pairs) throws IOException {
-    send(a, PAIRS);
-    before.clear();
-    after.clear();
-    for (int flow = 0; flow < FLOWS; flow++) {
-      before.add(new ArrayList<>());
-      after.add(new ArrayList<>());
-    }
-    enable(b, pairs);
-    drain(b, true);
-    for (int flow = 0; flow < FLOWS; flow++) {
-      List<Integer> all = new ArrayList<>(before.get(flow));
-      all.addAll(after.get(flow));
-      for (int number : all) {
-        assertEquals(got[flow]++, number, "order of flow " + flow + " over the change");
+    learnRings(a, b);
+    for (int ring = 0; ring < 2 * PAIRS; ring++) {
+      before.clear();
+      after.clear();
+      for (int flow = 0; flow < FLOWS; flow++) {
+        before.add(new ArrayList<>());
+        after.add(new ArrayList<>());
       }
-      ringOf[flow] = -1;
+      send(a, PAIRS, WINDOW / 2);
+      sayEnable(b, ring, ring < 2 * pairs);
+      send(a, PAIRS, WINDOW); // and these find it changed, or not yet
+      b.frontend.barrier();
+      drain(b, true);
+      for (int flow = 0; flow < FLOWS; flow++) {
+        List<Integer> all = new ArrayList<>(before.get(flow));
+        all.addAll(after.get(flow));
+        for (int number : all) {
+          assertEquals(got[flow]++, number, "order of flow " + flow + " over the change");
+        }
+      }
+      learnRings(a, b);
     }
+  }
+
+  /** One frame of each flow. */
+  private void learnRings(Guest a, Guest b) {
+    java.util.Arrays.fill(ringOf, -1);
+    for (int flow = 0; flow < FLOWS; flow++) {
+      int next = flow;
+      Lan.await("a free descriptor", () -> sendOf(next, a, PAIRS));
+    }
+    drain(b, false);
   }
 
   private static void enable(Guest guest, int pairs) throws IOException {
     for (int ring = 0; ring < 2 * PAIRS; ring++) {
-      guest.frontend.say(
-          FakeFrontend.SET_VRING_ENABLE, FakeFrontend.state(ring, ring < 2 * pairs ? 1 : 0));
+      sayEnable(guest, ring, ring < 2 * pairs);
     }
     guest.frontend.barrier();
   }
 
+  private static void sayEnable(Guest guest, int ring, boolean enabled) throws IOException {
+    guest.frontend.say(FakeFrontend.SET_VRING_ENABLE, FakeFrontend.state(ring, enabled ? 1 : 0));
+  }
+
   /** Fills the window; a flow stays on one transmitq. */
-  private int send(Guest a, int pairs) {
+  private int send(Guest a, int pairs, int window) {
     int count = 0;
-    while (underWay < WINDOW) {
-      int flow = random.nextInt(FLOWS);
-      if (!a.trySend(flow % pairs, udp(flow, sent[flow]))) {
-        break;
-      }
-      sent[flow]++;
-      underWay++;
+    while (underWay < window && sendOf(random.nextInt(FLOWS), a, pairs)) {
       count++;
     }
     return count;
+  }
+
+  /** One frame of a flow, when there is a descriptor for it. */
+  private boolean sendOf(int flow, Guest a, int pairs) {
+    if (!a.trySend(flow % pairs, udp(flow, sent[flow]))) {
+      return false;
+    }
+    sent[flow]++;
+    underWay++;
+    return true;
   }
 
   private static byte[] udp(int flow, int number) {
@@ -126,8 +162,7 @@ final class MultiQueueTest {
         int number = ByteBuffer.wrap(frame).getInt(42);
         underWay--;
         if (changing) {
-          boolean same = ringOf[flow] == pair || ringOf[flow] < 0;
-          (same ? before : after).get(flow).add(number);
+          (ringOf[flow] == pair ? before : after).get(flow).add(number);
           continue;
         }
         assertEquals(got[flow]++, number, "order of flow " + flow);
@@ -147,12 +182,52 @@ final class MultiQueueTest {
       b.up(PAIRS).buffers(BUFFERS, 256);
       enable(b, 1);
       while (sent[0] < 100) {
-        send(a, 1);
+        send(a, 1, WINDOW);
         receive(b, false);
       }
       drain(b, false);
       assertEquals(1, java.util.Arrays.stream(ringOf).distinct().count());
       assertEquals(0, lan.status().dropped());
+    }
+  }
+
+  @Test
+  void changesThatComeFasterThanFramesLoseNoneAndKeepTheOrderOnEachRing() throws Exception {
+    try (Lan lan = new Lan(Lan.workers(4))) {
+      Guest a = lan.guest(PAIRS);
+      Guest b = lan.guest(PAIRS);
+      lan.start();
+      a.up(PAIRS);
+      b.up(PAIRS).buffers(BUFFERS, 256);
+      for (int round = 0; round < 200; round++) {
+        send(a, PAIRS, WINDOW);
+        enable(b, 1 + random.nextInt(PAIRS));
+        receiveOnAnyRing(b);
+      }
+      Lan.await(
+          "frames under way",
+          () -> {
+            receiveOnAnyRing(b);
+            return underWay == 0;
+          });
+      for (int flow = 0; flow < FLOWS; flow++) {
+        assertEquals(sent[flow], seen[flow].cardinality(), "frames of flow " + flow);
+      }
+      assertEquals(0, lan.status().dropped());
+    }
+  }
+
+  private void receiveOnAnyRing(Guest b) {
+    for (int pair = 0; pair < PAIRS; pair++) {
+      for (byte[] frame : b.receive(pair, 256)) {
+        int flow = ByteBuffer.wrap(frame).getShort(34);
+        int number = ByteBuffer.wrap(frame).getInt(42);
+        underWay--;
+        assertTrue(number > newest[flow][pair], "order of flow " + flow + " on ring " + pair);
+        newest[flow][pair] = number;
+        assertFalse(seen[flow].get(number), "frame " + number + " of flow " + flow + " twice");
+        seen[flow].set(number);
+      }
     }
   }
 
