@@ -50,8 +50,10 @@ public final class VirtioUser implements AutoCloseable {
    * @param queues queue pairs
    * @param device further options of net_virtio_user, such as {@code packed_vq=1,in_order=1}; or
    *     empty
+   * @param words further options of testpmd, such as {@code --txonly-multi-flow}
    */
-  public static VirtioUser start(Path socket, int queues, String device) throws IOException {
+  public static VirtioUser start(Path socket, int queues, String device, String... words)
+      throws IOException {
     var scratch = new Scratch();
     String vdev =
         "net_virtio_user0,path="
@@ -69,7 +71,9 @@ public final class VirtioUser implements AutoCloseable {
           "--force-max-simd-bitwidth=512"); // else DPDK keeps to 256 bits, and has no such path
     }
     command.addAll(List.of("--lcores", "0@0,1@0", "--vdev", vdev, "--", "-i", "--no-mlockall"));
-    command.addAll(List.of("--total-num-mbufs=4096", "--rxq=" + queues, "--txq=" + queues));
+    command.addAll(List.of("--rxq=" + queues, "--txq=" + queues));
+    command.add("--total-num-mbufs=" + 2048 * (queues + 1)); // more than the rings hold
+    command.addAll(List.of(words));
     // DPDK leaves files behind in its run-time directory; here they go with the scratch.
     Map<String, String> environment = Map.of("RUNTIME_DIRECTORY", scratch.path("").toString());
     ManagedProcess testpmd = ManagedProcess.startPiped(command, environment, scratch.path("log"));
