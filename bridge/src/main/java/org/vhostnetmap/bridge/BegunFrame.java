@@ -2,31 +2,85 @@
 package org.vhostnetmap.bridge;
 
 /**
- * A frame that was cut, and of which only the first pieces found room: the source offers it again,
- * and the sink goes on where it stopped. Known by its length and the headers that its pieces have
- * in common, not by its place, which the next frame may have too. One thread at a time.
+ * Frames that were cut, and of which only the first pieces found room: their sources offer them
+ * again, and the sink goes on where it stopped. Each source has but one, since what is behind it
+ * waits; but several sources may take turns. Known by length and the headers that the pieces have
+ * in common, not by place, which the next frame may have too. One thread at a time.
  */
 final class BegunFrame {
-  private int identity;
-  private int length;
-  private int pieces;
+  /** More than the rings of any guest; a frame beyond them would begin anew. */
+  private static final int FRAMES = 16;
+
+  private static final int NONE = -1;
+
+  private final int[] identity = new int[FRAMES];
+  private final int[] length = new int[FRAMES];
+  private final int[] pieces = new int[FRAMES]; // 0 where there is no frame
+
+  /** Each worker asks about one frame at a time, but another may ask before it drops its own. */
+  private final long[] asker = new long[FRAMES]; // 0 for nobody
+
+  private int next; // to be given up when there is no place
 
   /** How many pieces of the frame that {@code cut} was begun with are with the receiver already. */
   int pieces(SoftwareOffload cut, int frameLength) {
-    boolean same =
-        pieces > 0 && pieces < cut.frames() && length == frameLength && identity == cut.identity();
-    return same ? pieces : 0;
+    int wanted = cut.identity();
+    int found = NONE;
+    long me = Thread.currentThread().threadId();
+    for (int i = 0; i < FRAMES; i++) {
+      if (asker[i] == me) {
+        asker[i] = 0;
+      }
+      if (pieces[i] > 0
+          && pieces[i] < cut.frames()
+          && length[i] == frameLength
+          && identity[i] == wanted) {
+        found = i;
+      }
+    }
+    if (found == NONE) {
+      return 0;
+    }
+    asker[found] = me;
+    return pieces[found];
   }
 
-  /** The first {@code count} pieces found room. */
+  /** The first {@code count} pieces of the frame that was asked about found room. */
   void keep(SoftwareOffload cut, int frameLength, int count) {
-    identity = cut.identity();
-    length = frameLength;
-    pieces = count;
+    int asked = asked();
+    int place = asked == NONE ? place() : asked;
+    identity[place] = cut.identity();
+    length[place] = frameLength;
+    pieces[place] = count;
+    asker[place] = Thread.currentThread().threadId();
   }
 
-  /** The frame is through, or was dropped. */
+  /** The frame that this thread asked about last is through, or was dropped. */
   void forget() {
-    pieces = 0;
+    int asked = asked();
+    if (asked != NONE) {
+      pieces[asked] = 0;
+      asker[asked] = 0;
+    }
+  }
+
+  private int asked() {
+    long me = Thread.currentThread().threadId();
+    for (int i = 0; i < FRAMES; i++) {
+      if (asker[i] == me) {
+        return i;
+      }
+    }
+    return NONE;
+  }
+
+  private int place() {
+    for (int i = 0; i < FRAMES; i++) {
+      if (pieces[i] == 0) {
+        return i;
+      }
+    }
+    next = (next + 1) % FRAMES;
+    return next;
   }
 }

@@ -94,6 +94,47 @@ final class CallsTest {
     }
   }
 
+  /** With two workers and four guests, those of the first one are the first and the third guest. */
+  @Test
+  void aCallThatWasHeldBackComesInTimeThoughItsSourceMovesToAnotherWorker() throws Exception {
+    int pauseMicros = 1_000_000;
+    try (Lan lan = new Lan(Lan.workers(2))) {
+      Guest a = lan.guest(1).taking(Guest.VERSION_1);
+      Guest other = lan.guest(1).taking(Guest.VERSION_1);
+      Guest b = lan.guest(1).taking(Guest.VERSION_1);
+      Guest another = lan.guest(1).taking(Guest.VERSION_1);
+      a.port.withCallPause(pauseMicros);
+      b.port.withCallPause(pauseMicros);
+      lan.start();
+      for (Guest guest : List.of(a, other, b, another)) {
+        guest.up();
+      }
+      b.buffers(100, 256);
+      assertEquals(List.of(2, 2), sources(lan));
+      a.frontend.awaitCall(1, 100); // what the start may bring
+      b.frontend.awaitCall(0, 100);
+      sendAndAwait(lan, a, b, 1);
+      assertTrue(a.frontend.awaitCall(1, 5000) && b.frontend.awaitCall(0, 5000), "at once");
+      sendAndAwait(lan, a, b, 2);
+      other.close(); // and its worker gets the first guest of the other one
+      another.close();
+      Lan.await("a with another worker", () -> sources(lan).equals(List.of(1, 1)));
+      assertEquals(1, lan.queue(a.name, "tx0").notifications(), "held");
+      assertEquals(1, lan.queue(b.name, "rx0").notifications(), "held");
+      assertTrue(a.frontend.awaitCall(1, 5000), "of what was taken");
+      assertTrue(b.frontend.awaitCall(0, 5000), "of what was delivered");
+    }
+  }
+
+  private static void sendAndAwait(Lan lan, Guest from, Guest to, int number) {
+    from.send(frame(BROADCAST, mac(1), 60, number));
+    Lan.await("frame " + number, () -> lan.queue(to.name, "rx0").frames() == number);
+  }
+
+  private static List<Integer> sources(Lan lan) {
+    return lan.status().workers().stream().map(WorkerStatus::sources).toList();
+  }
+
   @Test
   void aCallThatIsHeldBackIsNotLostWhenItsRingStops() throws Exception {
     try (Lan lan = new Lan()) {

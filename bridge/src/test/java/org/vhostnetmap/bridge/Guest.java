@@ -156,6 +156,13 @@ final class Guest implements AutoCloseable {
     kickIfNeeded(1, before);
   }
 
+  /** Sends a header and a frame, each in a buffer of its own. */
+  void sendOn(int pair, byte[] header, byte[] frame) {
+    int before = transmitRing(pair).availableIndex();
+    transmitRing(pair).send(header, frame);
+    kickIfNeeded(2 * pair + 1, before);
+  }
+
   void send(byte[] frame) {
     Lan.await("a free descriptor", () -> trySend(0, frame));
   }

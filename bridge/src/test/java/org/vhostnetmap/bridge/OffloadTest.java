@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.vhostnetmap.linux.Fd;
 import org.vhostnetmap.linux.Mapping;
 import org.vhostnetmap.linux.SharedFile;
+import org.vhostnetmap.vhost.Offer;
 
 /** What a guest leaves undone (virtio 1.3, 5.1.6.2) is done before it leaves by another port. */
 final class OffloadTest {
@@ -332,6 +333,90 @@ final class OffloadTest {
             });
         packet.verifySegments(got, 1448);
       }
+    }
+
+    /**
+     * No frame of any of the sender's rings begins anew because another one's piece came between.
+     */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void framesOfSeveralRingsGoOnWhereEachStopped(int receivers) throws Exception {
+      int senders = 8;
+      Offer offer = Offer.net(senders, false).withOffloads();
+      for (int workers = 1; workers <= 3; workers += 2) {
+        try (Lan lan = new Lan(Lan.workers(workers))) {
+          Guest a = lan.guest(offer, 256).takingAlso(Guest.LEAVES);
+          Guest b = lan.guest(offer, 256).taking(Guest.VERSION_1);
+          lan.start();
+          a.up(senders);
+          b.up(receivers).buffers(8, 1700);
+          List<List<byte[]>> got = new ArrayList<>();
+          for (int pair = 0; pair < senders; pair++) {
+            got.add(new ArrayList<>());
+            a.sendOn(pair, PARTS.segmentHeader(12, 1448), ofFlow(pair));
+          }
+          int[] taken = {0};
+          Lan.await(
+              "all frames",
+              () -> {
+                for (int ring = 0; ring < receivers; ring++) {
+                  for (Guest.Received one : b.receiveWithHeaders(ring, 1700)) {
+                    got.get(one.frame()[PARTS.transport() + 1] & 7).add(one.frame());
+                  }
+                }
+                for (int pair = 0; pair < senders; pair++) {
+                  taken[0] += a.reap(pair);
+                }
+                return taken[0] == senders;
+              });
+          long dropped = lan.status().dropped(); // this thread may have been held up for 10 ms
+          for (int ring = 0; ring < receivers; ring++) {
+            for (Guest.Received one : b.receiveWithHeaders(ring, 0)) {
+              got.get(one.frame()[PARTS.transport() + 1] & 7).add(one.frame());
+            }
+          }
+          int whole = segments(PARTS, 1448);
+          for (List<byte[]> flow : got) {
+            List<Integer> numbers = flow.stream().map(ToAGuest::sequence).toList();
+            assertEquals(numbers.stream().sorted().distinct().toList(), numbers);
+          }
+          assertEquals(senders - dropped, got.stream().filter(f -> f.size() == whole).count());
+        }
+      }
+    }
+
+    @Test
+    void aFrameThatWasDroppedHalfwayComesFromItsBeginningWhenItIsSentAgain() throws Exception {
+      try (Lan lan = new Lan()) {
+        Guest a = lan.offloading();
+        Guest b = lan.guest(1).taking(Guest.VERSION_1);
+        lan.start();
+        a.up();
+        b.up().buffers(8, 1700);
+        a.sendOn(0, PARTS.segmentHeader(12, 1448), ofFlow(1));
+        Lan.await("the drop", () -> lan.status().dropped() == 1);
+        assertEquals(8, b.receiveWithHeaders(0, 0).size());
+        b.buffers(30, 1700);
+        a.sendOn(0, PARTS.segmentHeader(12, 1448), ofFlow(1));
+        Lan.await("it again", () -> lan.status().delivered() == 1);
+        assertEquals(segments(PARTS, 1448), b.receiveWithHeaders(0, 0).size());
+      }
+    }
+
+    /** Bytes of the packet before this segment. */
+    private static int sequence(byte[] segment) {
+      return java.nio.ByteBuffer.wrap(segment).getInt(PARTS.transport() + 4)
+          - Packet.FIRST_SEQUENCE;
+    }
+
+    private static final Packet PARTS = Packet.tcp4(30000);
+
+    /** The packet with a source port of its own; its checksum is that of the pseudo-header. */
+    private static byte[] ofFlow(int flow) {
+      byte[] frame = PARTS.frame(TO, FROM);
+      frame[PARTS.transport()] = 0;
+      frame[PARTS.transport() + 1] = (byte) (64 + flow);
+      return frame;
     }
   }
 
