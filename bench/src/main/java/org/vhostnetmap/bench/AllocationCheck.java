@@ -21,6 +21,7 @@ import org.vhostnetmap.bridge.Port;
 import org.vhostnetmap.bridge.TapPort;
 import org.vhostnetmap.linux.ErrnoException;
 import org.vhostnetmap.linux.EventLoop;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.netmap.Netmap;
 import org.vhostnetmap.netmap.NetmapDevice;
 import org.vhostnetmap.netmap.NetmapPort;
@@ -39,6 +40,8 @@ public final class AllocationCheck {
   private static final long WARM_UP_SHARE = 10;
   private static final double LIMIT = 0.01;
   private static final long SEGMENTED_FRAMES = 3_000_000;
+  private static final int TRAIN = 4096;
+  private static final int SEGMENT_BYTES = 200;
   private static final String TAP = "vnmalloc0";
 
   private final EventLoop loop = new EventLoop("control");
@@ -46,6 +49,7 @@ public final class AllocationCheck {
   private final Port from;
   private final Port to;
   private volatile boolean stopped;
+  private volatile long coalesced;
 
   private interface Making {
     Port port(Bridge bridge, EventLoop loop) throws IOException;
@@ -78,6 +82,12 @@ public final class AllocationCheck {
     try (NetmapDevice netmap = Netmap.emulated()) {
       bad += checkNetmap(netmap, pktgen, nothing);
       bad += checkSegments(netmap);
+      bad += checkGroups(netmap, "pipe to guest rx with GRO", RecyclingGuest.GROUPS);
+      bad +=
+          checkGroups(
+              netmap,
+              "pipe to guest rx with GRO, packed",
+              RecyclingGuest.GROUPS | RecyclingGuest.PACKED);
     }
     System.exit(bad == 0 ? 0 : 1);
   }
@@ -117,6 +127,11 @@ public final class AllocationCheck {
     awaitDelivered(framesBefore + frames);
     long bytes = threads.getThreadAllocatedBytes(worker) - before;
     long moved = delivered() - framesBefore;
+    coalesced =
+        loop.call(bridge::status).ports().stream()
+            .flatMap(port -> port.queues().stream())
+            .mapToLong(queue -> queue.coalesced())
+            .sum();
     stopped = true;
     driver.join();
     double perFrame = (double) bytes / moved;
@@ -181,6 +196,43 @@ public final class AllocationCheck {
           guest::port,
           netmap(netmap, "netmap:c}1"),
           traffic);
+    }
+  }
+
+  /** Segments of one flow that are put together for a guest. */
+  private static int checkGroups(NetmapDevice netmap, String path, long features) throws Exception {
+    byte[][] train = SegmentTrain.of(TRAIN, SEGMENT_BYTES);
+    try (NetmapPort writer = netmap.register(PortName.parse("netmap:d{1").request());
+        RecyclingGuest guest = new RecyclingGuest(features, true)) {
+      long[] packets = {0};
+      Traffic traffic =
+          check -> {
+            Thread filling = new Thread(() -> send(check, writer, train), "writer");
+            filling.start();
+            guest.run(() -> check.stopped);
+            packets[0] = check.coalesced;
+          };
+      int bad = check(path, SEGMENTED_FRAMES, netmap(netmap, "netmap:d}1"), guest::port, traffic);
+      if (packets[0] < SEGMENTED_FRAMES / 2) {
+        System.out.printf("%-40s only %d frames were put together%n", path, packets[0]);
+        return 1;
+      }
+      return bad;
+    }
+  }
+
+  private static void send(AllocationCheck check, NetmapPort port, byte[][] train) {
+    NetmapRing ring = port.txRings().getFirst();
+    int next = 0;
+    while (!check.stopped) {
+      int tail = ring.tail();
+      for (int slot = ring.head(); slot != tail; slot = ring.after(slot, 1)) {
+        byte[] frame = train[next++ % train.length];
+        Memory.copyFromArray(frame, 0, ring.buffer(slot), frame.length);
+        ring.set(slot, frame.length, 0);
+      }
+      ring.advanceTo(tail);
+      port.txSync();
     }
   }
 

@@ -23,6 +23,9 @@ final class RecyclingGuest implements AutoCloseable {
   /** CSUM and HOST_TSO4. */
   static final long SEGMENTS = 1L | 1L << 11;
 
+  /** GUEST_CSUM and GUEST_TSO4, with buffers that may be put together: GRO is on. */
+  static final long GROUPS = 1L << 1 | 1L << 7 | MERGEABLE;
+
   private static final long BASIC = 1L << 32 | 1L << 30 | 1L << 29;
   private static final int RING = 256;
   private static final int RECEIVE_BYTES = 1536;
@@ -50,6 +53,7 @@ final class RecyclingGuest implements AutoCloseable {
   /** Its port. */
   Port port(Bridge bridge, EventLoop loop) throws IOException {
     GuestPort port = new GuestPort("guest", bridge, 1);
+    port.coalescing((features & GROUPS) == GROUPS);
     Fd socket = Fd.duplicate(ends[1].fd());
     ends[1].close();
     Offer offer = Offer.net(1, false).withOffloads();

@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Guests that leave checksums and segmentation to us, and guests that don't: data arrives whole by
@@ -77,33 +79,37 @@ class OffloadIT {
    * The peer sends segments, each a frame on the wire. With GRO the guest's driver sees fewer and
    * larger packets, and every byte is there all the same.
    */
-  @Test
-  void guestSeesFewerPacketsWithGro() throws Exception {
-    for (boolean qemu : new boolean[] {false, true}) {
-      for (boolean gro : new boolean[] {false, true}) {
-        try (var lab = new OffloadLab(OffloadLab.NIC)) {
-          lab.start("vhost:a" + (gro ? ",gro=on" : ""), OffloadLab.NIC);
-          GuestShell guest = qemu ? lab.qemu(11, "a") : lab.uml(11, "a");
-          lab.assertFilesArrive(guest, 11);
-          String peer = OffloadLab.Way.IPV4.address(OffloadLab.PEER);
-          long speed = OffloadLab.throughput(guest, peer, true);
-          long packets = received(guest);
-          Json rx = lab.queue("rx0");
-          long frames = rx.at("frames").number();
-          System.out.printf(
-              Locale.ROOT,
-              "%s receives with GRO %s %d Mbit/s; %d frames, %d of them put together, were %d"
-                  + " packets to its driver%n",
-              qemu ? "QEMU" : "user-mode Linux",
-              gro ? "on" : "off",
-              speed,
-              frames,
-              rx.at("coalesced").number(),
-              packets);
-          assertEquals(gro, rx.at("coalesced").number() > 0);
-          assertEquals(gro, packets < frames / 2, packets + " packets of " + frames + " frames");
-          assertEquals(0, lab.backend().status().at("unexplained").number());
-        }
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(strings = {"user-mode Linux", "QEMU", "QEMU, packed rings"})
+  void guestSeesFewerPacketsWithGro(String name) throws Exception {
+    for (boolean gro : new boolean[] {false, true}) {
+      try (var lab = new OffloadLab(OffloadLab.NIC)) {
+        lab.start("vhost:a" + (gro ? ",gro=on" : ""), OffloadLab.NIC);
+        String packed = "packed=" + (name.endsWith("packed rings") ? "on" : "off");
+        GuestShell guest = name.startsWith("QEMU") ? lab.qemu(11, "a", packed) : lab.uml(11, "a");
+        lab.assertFilesArrive(guest, 11);
+        String peer = OffloadLab.Way.IPV4.address(OffloadLab.PEER);
+        long speed = OffloadLab.throughput(guest, peer, true);
+        long packets = received(guest);
+        Json rx = lab.queue("rx0");
+        long frames = rx.at("frames").number();
+        System.out.printf(
+            Locale.ROOT,
+            "%s receives with GRO %s %d Mbit/s; %d frames, %d of them put together, were %d"
+                + " packets to its driver%n",
+            name,
+            gro ? "on" : "off",
+            speed,
+            frames,
+            rx.at("coalesced").number(),
+            packets);
+        assertEquals(gro, rx.at("coalesced").number() > 0);
+        assertEquals(
+            name.endsWith("packed rings"),
+            lab.backend().port("vhost").at("vhost", "features").list().stream()
+                .anyMatch(feature -> feature.string().equals("VIRTIO_F_RING_PACKED")));
+        assertEquals(gro, packets < frames / 2, packets + " packets of " + frames + " frames");
+        assertEquals(0, lab.backend().status().at("unexplained").number());
       }
     }
   }

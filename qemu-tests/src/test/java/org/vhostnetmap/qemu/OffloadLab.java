@@ -160,9 +160,9 @@ final class OffloadLab implements AutoCloseable {
   }
 
   /** Boots guest {@code number} of QEMU on the socket {@code name}. */
-  GuestShell qemu(int number, String name) throws IOException {
+  GuestShell qemu(int number, String name, String... properties) throws IOException {
     assumeTrue(files.msix(), "this QEMU can't do MSI-X without KVM and could not be patched");
-    Nic nic = Nic.of(scratch.path(name), "52:54:00:78:00:%02x".formatted(number));
+    Nic nic = Nic.of(scratch.path(name), "52:54:00:78:00:%02x".formatted(number)).with(properties);
     Vm vm = Vm.builder(files).nic(nic).boot();
     closings.add(vm::close);
     return ready(vm.shell(), number);
