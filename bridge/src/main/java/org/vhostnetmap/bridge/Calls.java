@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.bridge;
 
+import org.vhostnetmap.linux.Memory;
+
 /**
  * Whom a worker has to notify: the sinks that it filled, the guests whose frames it took. Once for
  * a round of several sources, so that rings which share an interrupt, or a sink which all of them
@@ -60,6 +62,8 @@ final class Calls {
 
   /** Notifies all; the receivers first, they wait for it. */
   void flush() {
+    // What all of them published must be visible before any driver is asked whether it wants a call.
+    Memory.fullFence();
     long held = forwarding.flush();
     int kept = 0;
     int i = 0;

@@ -92,17 +92,10 @@ final class FlowSink implements Sink {
   }
 
   @Override
-  public void flush() {
-    for (Sink queue : queues) {
-      queue.flush();
-    }
-  }
-
-  @Override
-  public long tryFlush() {
+  public long flush() {
     long again = NOTHING_HELD;
     for (Sink queue : queues) {
-      again = Math.min(again, queue.tryFlush());
+      again = Math.min(again, queue.flush());
     }
     return again;
   }

@@ -238,7 +238,7 @@ final class Forwarding {
       for (; t < touchedCount; t++) {
         int to = touched[t];
         isTouched[to] = false;
-        long held = sinks[to].tryFlush();
+        long held = sinks[to].flush();
         if (held != Sink.NOTHING_HELD) {
           isTouched[to] = true;
           touched[kept++] = to;

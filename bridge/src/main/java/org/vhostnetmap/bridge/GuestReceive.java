@@ -19,6 +19,7 @@ import org.vhostnetmap.virtqueue.Virtqueue;
  */
 final class GuestReceive implements Sink {
   private static final int ROUNDS = 16;
+  private static final int LINE = 64; // bytes of a cache line
   private static final int NO_ROOM = -1;
   private static final int TOO_SMALL = -2;
 
@@ -35,6 +36,7 @@ final class GuestReceive implements Sink {
   private final BegunFrame begun = new BegunFrame();
   private boolean kicksRefused;
   private CallPause pause = new CallPause(0);
+  private boolean unasked; // published, but whether the driver wants to be called is not known
   private boolean callWanted;
   private boolean faulted;
 
@@ -87,18 +89,23 @@ final class GuestReceive implements Sink {
       long groups =
           coalescer == null || (frames & (frames - 1)) == 0 ? 0 : coalescer.look(burst, frames);
       long left = groups == 0 ? fillAny(burst, frames) : fillGroups(burst, frames, groups);
-      callWanted |= queue.publish();
+      publish();
       return left;
     } catch (InternalError vanished) {
       // Whoever's page it was: what was delivered before is shown, perhaps for the last time.
-      callWanted |= queue.publish();
+      publish();
       throw vanished;
     } catch (GuestFault fault) {
       faulted = true;
-      callWanted |= queue.publish(); // what was delivered before
+      publish(); // what was delivered before
       vring.fail(fault);
       return dropAll(burst, frames & ~burst.taken);
     }
+  }
+
+  private void publish() {
+    queue.publish();
+    unasked = true;
   }
 
   private long dropAll(Burst burst, long frames) {
@@ -238,18 +245,33 @@ final class GuestReceive implements Sink {
         break;
       }
       long to = segmentAddress[segment];
-      // All fields are zero where the sender asks for nothing, but num_buffers, which is 1 without
-      // mergeable buffers too (virtio 1.3, 5.1.6.4.1).
-      Memory.putLong(to, Offload.wire(burst.header[i]));
-      if (headerLength == NetHeader.LENGTH) {
-        Memory.putInt(to + NetHeader.CSUM_OFFSET, 1 << 16 | burst.checksumOffset[i]);
-      } else {
-        Memory.putShort(to + NetHeader.CSUM_OFFSET, burst.checksumOffset[i]);
-      }
+      putHeader(to, Offload.wire(burst.header[i]), burst.checksumOffset[i]);
       Memory.putLong(to + headerLength, 0); // the frame has more bytes than these
       chain++;
     }
     return chain - firstChain;
+  }
+
+  /**
+   * All fields are zero where the sender asks for nothing, but num_buffers, which is 1 without
+   * mergeable buffers too (virtio 1.3, 5.1.6.4.1). DPDK's driver has the header in a cache line of
+   * its own, where the last one still stands: what is there already is not written again, so that
+   * both processors keep the line.
+   */
+  private void putHeader(long to, long fields, int checksumOffset) {
+    boolean alone = (to + headerLength & LINE - 1) == 0;
+    if (!alone || Memory.getLong(to) != fields) {
+      Memory.putLong(to, fields);
+    }
+    long rest = to + NetHeader.CSUM_OFFSET;
+    if (headerLength == NetHeader.LENGTH) {
+      int value = 1 << 16 | checksumOffset;
+      if (!alone || Memory.getUnsignedInt(rest) != value) {
+        Memory.putInt(rest, value);
+      }
+    } else if (!alone || Memory.getUnsignedShort(rest) != checksumOffset) {
+      Memory.putShort(rest, checksumOffset);
+    }
   }
 
   /**
@@ -394,30 +416,49 @@ final class GuestReceive implements Sink {
     return DropReason.NO_BUFFERS;
   }
 
+  /**
+   * The first look is without the lock: whoever published in this round sees it here, or sees that
+   * somebody asked the driver after it was published.
+   */
   @Override
-  public synchronized void flush() {
-    if (callWanted) {
-      callWanted = false;
-      if (vring.call()) {
-        counters.notifications++;
-      }
+  public long flush() {
+    return unasked || callWanted ? callUnderLock() : NOTHING_HELD;
+  }
+
+  private synchronized long callUnderLock() {
+    if (!isCallWanted()) {
+      return NOTHING_HELD;
     }
+    long again = pause.ask();
+    if (again == NOTHING_HELD) {
+      call();
+    }
+    return again;
+  }
+
+  private boolean isCallWanted() {
+    if (unasked) {
+      unasked = false;
+      callWanted |= queue.wantsCall();
+    }
+    return callWanted;
   }
 
   /**
-   * The first look is without the lock: whoever made the wish in this round sees it here, or sees
-   * that somebody called after it was made.
+   * Control thread: no worker has the ring any more. Where the driver was not asked it is called all
+   * the same, since this thread reads nothing of guests.
    */
-  @Override
-  public long tryFlush() {
-    return callWanted ? tryCall() : NOTHING_HELD;
+  synchronized void callAtLast() {
+    if (unasked || callWanted) {
+      call();
+    }
   }
 
-  private synchronized long tryCall() {
-    long again = callWanted ? pause.ask() : NOTHING_HELD;
-    if (again == NOTHING_HELD) {
-      flush();
+  private void call() {
+    unasked = false;
+    callWanted = false;
+    if (vring.call()) {
+      counters.notifications++;
     }
-    return again;
   }
 }

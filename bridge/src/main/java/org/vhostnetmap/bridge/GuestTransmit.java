@@ -23,6 +23,7 @@ final class GuestTransmit implements Source {
   private final OffloadCapture capture;
   private final long asks; // bits of a header's first eight bytes that ask for something
   private CallPause pause = new CallPause(0);
+  private boolean unasked; // published, but whether the driver wants to be called is not known
   private boolean callWanted;
   private boolean faulted;
 
@@ -93,10 +94,12 @@ final class GuestTransmit implements Source {
   }
 
   /**
-   * Reads each header once: the guest may change it meanwhile. And the beginning of each frame, so
-   * that the cache lines of all of them are on their way before the first one is looked at.
+   * Reads each header once, if it may ask for anything: the guest may change it meanwhile. And the
+   * beginning of each frame, so that the cache lines of all of them are on their way before the
+   * first one is looked at.
    */
   private void readHeaders(Burst burst, Chains chains) {
+    boolean asking = asks != 0;
     long[] fields = burst.fields;
     long[] start = burst.start;
     for (int i = 0; i < burst.count; i++) {
@@ -104,7 +107,9 @@ final class GuestTransmit implements Source {
       if (chains.firstSegment[i + 1] > first // else what stands there is not this chain's
           && chains.segmentLength[first] >= headerLength + Long.BYTES) {
         long header = chains.segmentAddress[first];
-        fields[i] = Memory.getLong(header);
+        if (asking) {
+          fields[i] = Memory.getLong(header);
+        }
         start[i] = Memory.getLong(header + headerLength);
       }
     }
@@ -147,25 +152,41 @@ final class GuestTransmit implements Source {
     // virtio 1.3, 2.7.8.2: the device wrote nothing, so each used length is the 0 the table was
     // made with.
     queue.complete(burst.table, count);
-    callWanted |= queue.publish();
+    queue.publish();
+    unasked = true;
   }
 
   @Override
   public long tryCall() {
-    long again = callWanted ? pause.ask() : Sink.NOTHING_HELD;
+    if (unasked) {
+      unasked = false;
+      callWanted |= queue.wantsCall();
+    }
+    if (!callWanted) {
+      return Sink.NOTHING_HELD;
+    }
+    long again = pause.ask();
     if (again == Sink.NOTHING_HELD) {
       call();
     }
     return again;
   }
 
-  /** Calls the guest now if it wants to know of what was consumed. */
-  void call() {
-    if (callWanted) {
-      callWanted = false;
-      if (vring.call()) {
-        counters.notifications++;
-      }
+  /**
+   * Control thread: no worker has the ring any more. Where the driver was not asked it is called all
+   * the same, since this thread reads nothing of guests.
+   */
+  void callAtLast() {
+    if (unasked || callWanted) {
+      call();
+    }
+  }
+
+  private void call() {
+    unasked = false;
+    callWanted = false;
+    if (vring.call()) {
+      counters.notifications++;
     }
   }
 

@@ -40,12 +40,7 @@ final class LimitedSink implements Sink {
   }
 
   @Override
-  public void flush() {
-    sink.flush();
-  }
-
-  @Override
-  public long tryFlush() {
-    return sink.tryFlush();
+  public long flush() {
+    return sink.flush();
   }
 }

@@ -192,10 +192,11 @@ final class NetmapSink implements Sink {
   }
 
   @Override
-  public synchronized void flush() {
+  public synchronized long flush() {
     if (dirty) {
       dirty = false;
       sync.sync();
     }
+    return NOTHING_HELD;
   }
 }

@@ -6,7 +6,7 @@ package org.vhostnetmap.bridge;
  * a time: each implementation has a lock of its own, taken once per burst.
  */
 interface Sink {
-  /** What {@link #tryFlush} answers when nothing waits. */
+  /** What {@link #flush} answers when nothing waits. */
   long NOTHING_HELD = Long.MAX_VALUE;
 
   /**
@@ -25,17 +25,13 @@ interface Sink {
   /** Why frames find no room in this sink. */
   DropReason fullReason();
 
-  /** Notifies the other side of what was offered since the last time, if it wants to know. */
-  void flush();
-
   /**
-   * As {@link #flush}, but a notification that comes too soon after the last one is held back.
+   * Notifies the other side of what was offered since the last time, if it wants to know. The
+   * caller made a {@link org.vhostnetmap.linux.Memory#fullFence} since the last offer. A
+   * notification that comes too soon after the last one is held back.
    *
    * @return {@link #NOTHING_HELD}, or when this has to be called again, in nanoseconds of {@code
    *     System.nanoTime}
    */
-  default long tryFlush() {
-    flush();
-    return NOTHING_HELD;
-  }
+  long flush();
 }

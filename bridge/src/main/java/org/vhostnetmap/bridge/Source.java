@@ -27,6 +27,7 @@ interface Source {
 
   /**
    * Notifies the other side of what was consumed, if it wants to know: once after several bursts.
+   * The caller made a {@link org.vhostnetmap.linux.Memory#fullFence} since the last of them.
    *
    * @return {@link Sink#NOTHING_HELD}, or when this has to be called again, because it is too soon
    *     after the last time

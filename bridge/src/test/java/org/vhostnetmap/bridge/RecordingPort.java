@@ -121,8 +121,9 @@ final class RecordingPort extends Port implements Sink, Source {
   }
 
   @Override
-  public void flush() {
+  public long flush() {
     flushes++;
+    return NOTHING_HELD;
   }
 
   @Override

@@ -176,6 +176,11 @@ public final class Memory {
     return sum;
   }
 
+  /** Orders all earlier loads before all later loads and stores. */
+  public static void acquireFence() {
+    VarHandle.acquireFence();
+  }
+
   /** Orders all earlier loads and stores before all later stores. */
   public static void releaseFence() {
     VarHandle.releaseFence();

@@ -307,7 +307,7 @@ final class Ring {
     } catch (GuestFault e) {
       breaks(e.getMessage());
     } finally {
-      if (queue.publish()) { // good chains before a bad one are given back all the same
+      if (queue.publishAndAsk()) { // good chains before a bad one are given back all the same
         callOnce();
       }
     }

@@ -21,6 +21,9 @@ import org.vhostnetmap.linux.Memory;
  * they came, so one place in the ring is enough: all before it are used.
  */
 public final class PackedVirtqueue extends Virtqueue {
+  /** Flags that make a chain of more than one plain buffer, or turn its direction. */
+  private static final long SHAPE = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE;
+
   private final int size;
   private final long ring;
   private final long driverEvent;
@@ -28,7 +31,8 @@ public final class PackedVirtqueue extends Virtqueue {
   private final PackedWalk walk;
   private final boolean eventIndex;
   private final boolean oneElementForAll;
-  private final long fastDirection; // flags of a chain that may take the fast path, but OWNER
+  private final long fastDirection; // SHAPE of a chain that may take the fast path
+  private final long[] words = new long[Chains.CHAINS];
 
   private int slot; // next to take and to give back
   private boolean wrap;
@@ -38,6 +42,8 @@ public final class PackedVirtqueue extends Virtqueue {
   private int pendingSlots;
   private long pendingElement; // where it goes
   private long pendingWord;
+
+  private int unaskedSlots; // published since wantsCall; more than a ringful are size + 1
 
   private boolean callUnconditionally = true; // we can't know what the driver waited for before us
   private long faults;
@@ -108,57 +114,81 @@ public final class PackedVirtqueue extends Virtqueue {
 
   @Override
   public int peek(Chains chains, int max) throws GuestFault {
-    int wanted = Math.min(max, Chains.CHAINS - chains.count);
-    int next = slot + chains.slotsHeld;
-    long available = PackedLayout.available(wrap);
-    int count = 0;
+    int held = chains.count;
+    int end = held + Math.min(max, Chains.CHAINS - held);
     // Never more than the ring holds, whatever its flags say.
-    while (count < wanted && chains.slotsHeld < size) {
+    while (chains.count < end && chains.slotsHeld < size) {
+      int next = slot + chains.slotsHeld;
+      boolean lap = wrap;
       if (next >= size) {
         next -= size;
-        available ^= OWNER;
+        lap = !lap;
       }
-      if (!append(chains, next, available)) {
-        return count;
+      int most = Math.min(end - chains.count, size - Math.max(next, chains.slotsHeld));
+      long owner = PackedLayout.available(lap);
+      int found = readWords(next, most, owner);
+      if (found == 0
+          || !append(chains, next, owner, found)
+          || (found < most && (words[found - 1] & SHAPE) == fastDirection)) {
+        break;
       }
-      next += chains.slots[chains.count - 1];
-      count++;
     }
-    return count;
+    return chains.count - held;
   }
 
-  /** False when there is no next chain, or it has to wait. */
-  private boolean append(Chains chains, int next, long available) throws GuestFault {
-    int chain = chains.count;
-    long descriptor = ring + (long) DESCRIPTOR_BYTES * next;
-    // Flags with acquire, before the address; length and id come with them.
-    long word = Memory.getLongAcquire(descriptor + WORD);
-    if ((word & OWNER) != available) {
-      return false;
+  /**
+   * The second halves of up to {@code most} descriptors that follow one another in the ring, as far
+   * as they are available; the last one may be the first of a list.
+   */
+  private int readWords(int first, int most, long owner) {
+    long[] read = words;
+    long plain = owner | fastDirection;
+    long at = elementAt(first);
+    int found = 0;
+    while (found < most) {
+      long word = Memory.getLong(at + (long) DESCRIPTOR_BYTES * found);
+      if ((word & OWNER) != owner) {
+        break;
+      }
+      read[found++] = word;
+      if ((word & (SHAPE | OWNER)) != plain) {
+        break;
+      }
     }
-    long address = Memory.getLong(descriptor);
-    long length = word & 0xffffffffL;
-    long offset = address - cachedGuest;
-    int segment = chains.firstSegment[chain];
-    if ((word & (VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE)) == fastDirection
-        && length != 0
-        && offset >= 0
-        && offset < cachedSize
-        && length <= cachedSize - offset
-        && length <= 1 << 30
-        && segment < Chains.SEGMENTS) {
-      chains.segmentAddress[segment] = cachedHost + offset;
-      chains.segmentLength[segment] = (int) length;
-      chains.head[chain] = PackedWalk.id(word);
-      chains.length[chain] = length;
-      chains.firstSegment[chain + 1] = segment + 1;
-      chains.firstWritable[chain] = segment + 1;
-      chains.slots[chain] = 1;
-      chains.slotsHeld++;
-      chains.count = chain + 1;
-      return true;
+    Memory.acquireFence(); // flags before addresses; length and id came with them
+    return found;
+  }
+
+  /** Appends the chains of the words that were read; false when the next one has to wait. */
+  private boolean append(Chains chains, int first, long owner, int count) throws GuestFault {
+    for (int i = 0; i < count; i++) {
+      long word = words[i];
+      long address = Memory.getLong(ring + (long) DESCRIPTOR_BYTES * (first + i));
+      long length = word & 0xffffffffL;
+      long offset = address - cachedGuest;
+      int chain = chains.count;
+      int segment = chains.firstSegment[chain];
+      if ((word & SHAPE) == fastDirection
+          && length != 0
+          && offset >= 0
+          && offset < cachedSize
+          && length <= cachedSize - offset
+          && length <= 1 << 30
+          && segment < Chains.SEGMENTS) {
+        chains.segmentAddress[segment] = cachedHost + offset;
+        chains.segmentLength[segment] = (int) length;
+        chains.head[chain] = PackedWalk.id(word);
+        chains.length[chain] = length;
+        chains.firstSegment[chain + 1] = segment + 1;
+        chains.firstWritable[chain] = segment + 1;
+        chains.slots[chain] = 1;
+        chains.slotsHeld++;
+        chains.count = chain + 1;
+      } else if (!appendSlowly(chains, first + i, owner, address, word)) {
+        return false;
+      }
     }
-    return appendSlowly(chains, next, available, address, word);
+    return true;
   }
 
   /**
@@ -200,26 +230,14 @@ public final class PackedVirtqueue extends Virtqueue {
     }
     // Fields are stored together at the end: an error over another queue's memory may arrive in the
     // middle of this, and then nothing has happened.
-    int at = slot;
-    int slots = 0;
-    boolean lap = wrap;
     boolean fresh = pendingChains == 0;
-    long firstWord = fresh ? element(chains, 0, PackedLayout.used(lap)) : pendingWord;
-    for (int i = 0; i < count; i++) {
-      boolean first = fresh && i == 0;
-      if (!first && !oneElementForAll) {
-        Memory.putLong(elementAt(at), element(chains, i, PackedLayout.used(lap)));
-      }
-      slots += chains.slots[i];
-      at += chains.slots[i];
-      if (at >= size) {
-        at -= size;
-        lap = !lap;
-      }
-    }
+    long firstWord = fresh ? element(chains, 0, PackedLayout.used(wrap)) : pendingWord;
+    int slots;
     if (oneElementForAll) {
-      long id = chains.head[count - 1];
-      firstWord = (firstWord & OWNER) | id << DESCRIPTOR_ID_SHIFT;
+      slots = slots(chains, count);
+      firstWord = (firstWord & OWNER) | (long) chains.head[count - 1] << DESCRIPTOR_ID_SHIFT;
+    } else {
+      slots = putElements(chains, count, fresh);
     }
     if (fresh) {
       pendingElement = elementAt(slot);
@@ -227,8 +245,42 @@ public final class PackedVirtqueue extends Virtqueue {
     pendingWord = firstWord;
     pendingChains += count;
     pendingSlots += slots;
-    slot = at;
-    wrap = lap;
+    slot += slots;
+    if (slot >= size) {
+      slot -= size;
+      wrap = !wrap;
+    }
+  }
+
+  /** Slots of the first {@code count} chains. */
+  private static int slots(Chains chains, int count) {
+    if (chains.slotsHeld == chains.count) {
+      return count; // one each
+    }
+    int sum = 0;
+    for (int i = 0; i < count; i++) {
+      sum += chains.slots[i];
+    }
+    return sum;
+  }
+
+  /** All used elements, or all but the first; the slots of all. */
+  private int putElements(Chains chains, int count, boolean butTheFirst) {
+    int slots = 0;
+    int at = slot;
+    long used = PackedLayout.used(wrap);
+    for (int i = 0; i < count; i++) {
+      if (i > 0 || !butTheFirst) {
+        Memory.putLong(elementAt(at), element(chains, i, used));
+      }
+      slots += chains.slots[i];
+      at += chains.slots[i];
+      if (at >= size) {
+        at -= size;
+        used ^= OWNER;
+      }
+    }
+    return slots;
   }
 
   private long elementAt(int index) {
@@ -245,22 +297,29 @@ public final class PackedVirtqueue extends Virtqueue {
   }
 
   @Override
-  public boolean publish() {
+  public void publish() {
     if (pendingChains == 0) {
-      return false;
+      return;
     }
     // 2.8.2 and 2.8.9: the driver polls the first of them only, so that one makes all visible.
     Memory.publishLong(pendingElement, pendingWord);
-    int slots = pendingSlots;
+    unaskedSlots = Math.min(unaskedSlots + pendingSlots, size + 1);
     pendingChains = 0;
     pendingSlots = 0;
-    // 2.8.22: the element must be visible before the driver's wish is read, else a call is lost.
-    Memory.fullFence();
+  }
+
+  @Override
+  public boolean wantsCall() {
+    int slots = unaskedSlots;
+    if (slots == 0) {
+      return false;
+    }
+    unaskedSlots = 0;
     int event = (int) Memory.getUnsignedIntAcquire(driverEvent);
     int flags = (event >>> EVENT_FLAGS_SHIFT) & 3;
     boolean wanted =
         (flags == RING_EVENT_FLAGS_DESC && eventIndex)
-            ? callUnconditionally || isAmongLast(slots, event & 0xffff)
+            ? callUnconditionally || slots > size || isAmongLast(slots, event & 0xffff)
             : flags != RING_EVENT_FLAGS_DISABLE;
     callUnconditionally = false;
     return wanted;
@@ -271,11 +330,6 @@ public final class PackedVirtqueue extends Virtqueue {
     int lap = PackedBase.wrap(place) == wrap ? 0 : size;
     int behind = slot + lap - PackedBase.slot(place);
     return behind >= 1 && behind <= slots;
-  }
-
-  @Override
-  public void forgetCalls() {
-    callUnconditionally = true;
   }
 
   @Override

@@ -39,6 +39,7 @@ public final class SplitVirtqueue extends Virtqueue {
   private int lastAvailable; // next to consume, 16 bits
   private int usedIndex; // next to write, 16 bits
   private int publishedIndex; // what the driver can see
+  private int askedIndex; // up to here we know whether it wants a call
   private boolean callUnconditionally = true; // we can't know what the driver waited for before us
   private boolean kicksWanted = true;
   private int parkedEvent;
@@ -66,6 +67,7 @@ public final class SplitVirtqueue extends Virtqueue {
     availableIndex = lastAvailable;
     usedIndex = Memory.getUnsignedShortAcquire(usedRing + INDEX);
     publishedIndex = usedIndex;
+    askedIndex = usedIndex;
   }
 
   @Override
@@ -218,34 +220,34 @@ public final class SplitVirtqueue extends Virtqueue {
   }
 
   @Override
-  public boolean publish() {
+  public void publish() {
     if (usedIndex == publishedIndex) {
-      return false;
+      return;
     }
     if (eventIndex && !kicksWanted) {
       parkAgainIfNear(); // before the driver may go on
     }
-    int before = publishedIndex;
     Memory.publishShort(usedRing + INDEX, usedIndex);
     publishedIndex = usedIndex;
-    // virtio 1.3, 2.7.7.2: the index must be visible before the driver's wish is read, else a call
-    // is lost.
-    Memory.fullFence();
+  }
+
+  @Override
+  public boolean wantsCall() {
+    int before = askedIndex;
+    if (publishedIndex == before) {
+      return false;
+    }
+    askedIndex = publishedIndex;
     if (eventIndex) {
       int event = Memory.getUnsignedShort(availableRing + SplitLayout.usedEvent(size));
       boolean wanted =
           callUnconditionally
-              || ((usedIndex - event - 1) & 0xffff) < ((usedIndex - before) & 0xffff);
+              || ((publishedIndex - event - 1) & 0xffff) < ((publishedIndex - before) & 0xffff);
       callUnconditionally = false;
       return wanted;
     }
     return (Memory.getUnsignedShort(availableRing + FLAGS) & SplitLayout.VIRTQ_AVAIL_F_NO_INTERRUPT)
         == 0;
-  }
-
-  @Override
-  public void forgetCalls() {
-    callUnconditionally = true;
   }
 
   @Override

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.virtqueue;
 
+import org.vhostnetmap.linux.Memory;
+
 /**
  * The device's side of one virtqueue, split (virtio 1.3, 2.7) or packed (2.8). Looks ahead with
  * {@link #peek}, consumes with {@link #complete}, shows the driver with {@link #publish}. One
@@ -108,12 +110,23 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
    */
   public abstract void complete(Chains chains, int count);
 
+  /** Shows the driver what was completed. It may look at any time, or wait for a call. */
+  public abstract void publish();
+
   /**
-   * Shows the driver what was completed.
-   *
-   * @return whether the driver wants to be called for it
+   * Whether the driver wants to be called for what was published since this was asked last. Only
+   * after a {@link Memory#fullFence} that came after publishing, which may serve many queues: what
+   * was published must be visible before the wish is read, else a call is lost (virtio 1.3, 2.7.7.2
+   * and 2.8.22).
    */
-  public abstract boolean publish();
+  public abstract boolean wantsCall();
+
+  /** Publishes, and asks at once. */
+  public final boolean publishAndAsk() {
+    publish();
+    Memory.fullFence();
+    return wantsCall();
+  }
 
   /**
    * Asks the driver to kick when it makes the next chain available.
@@ -127,12 +140,6 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
    * come.
    */
   public abstract void refuseKicks();
-
-  /**
-   * The driver's call fd was replaced or unmasked: calls may have been lost, so the next one is
-   * unconditional.
-   */
-  public abstract void forgetCalls();
 
   /** Whether chains are available, by a fresh look at the ring. */
   public abstract boolean hasAvailable() throws GuestFault;

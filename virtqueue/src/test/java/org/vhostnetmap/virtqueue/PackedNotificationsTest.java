@@ -85,12 +85,9 @@ class PackedNotificationsTest {
     }
 
     @Test
-    void isUnconditionalAtFirstAndAfterCallsWereForgotten() throws GuestFault {
+    void isUnconditionalAtFirst() throws GuestFault {
       try (TestRing ring = new TestRing(Options.packed(300).withEventIndex(true))) {
         ring.packed().driverEvent(290 | 1 << 15, DESC);
-        assertTrue(use(ring, 1));
-        assertFalse(use(ring, 1));
-        ring.queue.forgetCalls();
         assertTrue(use(ring, 1));
         assertFalse(use(ring, 1));
       }
@@ -116,7 +113,7 @@ class PackedNotificationsTest {
     @ValueSource(booleans = {false, true})
     void neverComesWhenNothingWasUsed(boolean eventIndex) {
       try (TestRing ring = new TestRing(Options.packed(4).withEventIndex(eventIndex))) {
-        assertFalse(ring.queue.publish());
+        assertFalse(ring.queue.publishAndAsk());
       }
     }
   }

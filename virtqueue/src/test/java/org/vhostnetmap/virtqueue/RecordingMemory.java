@@ -106,4 +106,9 @@ public final class RecordingMemory {
   public static void fullFence() {
     Memory.fullFence();
   }
+
+  /** See {@link Memory}. */
+  public static void acquireFence() {
+    Memory.acquireFence();
+  }
 }

@@ -171,7 +171,7 @@ final class TestRing implements AutoCloseable {
       chains.written[i] = 0;
     }
     queue.complete(chains, count);
-    return queue.publish();
+    return queue.publishAndAsk();
   }
 
   /** Peeks and expects this fault. */

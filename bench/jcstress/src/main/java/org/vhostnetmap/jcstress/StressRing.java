@@ -111,7 +111,7 @@ abstract class StressRing {
       chains.written[i] = BUFFER_BYTES;
     }
     queue.complete(chains, count);
-    return queue.publish();
+    return queue.publishAndAsk();
   }
 
   /** Before it goes to sleep; true when it must not. */

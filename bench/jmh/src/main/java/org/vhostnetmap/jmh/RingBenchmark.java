@@ -58,6 +58,6 @@ public class RingBenchmark {
     ring.give(BURST);
     chains.clear();
     queue.complete(chains, queue.peek(chains, BURST));
-    return queue.publish();
+    return queue.publishAndAsk();
   }
 }
