@@ -141,6 +141,24 @@ final class Burst {
     valid |= 1L << i;
   }
 
+  /** Makes the first {@code n} frames the first {@code n} segments of the table. */
+  void setPlain(int n) {
+    for (int i = 0; i < n; i++) {
+      address[i] = table.segmentAddress[i];
+      segment[i] = i;
+      segments[i] = 1;
+      length[i] = table.segmentLength[i];
+    }
+    valid |= first(n);
+  }
+
+  /** Forgets all frames but the first {@code n}. */
+  void shorten(int n) {
+    count = n;
+    valid &= first(n);
+    offloads &= first(n);
+  }
+
   /** Makes frame {@code i} unfit. */
   void refuse(int i, DropReason why) {
     reason[i] = why;

@@ -193,10 +193,11 @@ final class GuestReceive implements Sink {
       while (left != 0 && filled < chains.count()) {
         int run = beginRun(burst, left, filled);
         if (run > 0) {
-          bytes += finishRun(burst, left, filled, run);
+          int first = Long.numberOfTrailingZeros(left);
+          bytes += finishRun(burst, first, filled, run);
           delivered += run;
           filled += run;
-          left = without(left, run);
+          left &= Burst.from(first + run);
           continue;
         }
         int i = Long.numberOfTrailingZeros(left);
@@ -228,28 +229,28 @@ final class GuestReceive implements Sink {
    * first one has come. Guest and back-end run on two processors, and a line takes ten times as
    * long as a copy.
    *
-   * @return how many there are of them
+   * @return how many there are of them, none behind a gap in {@code frames}
    */
   private int beginRun(Burst burst, long frames, int firstChain) {
     long[] segmentAddress = chains.segmentAddress;
     int[] segmentLength = chains.segmentLength;
-    int[] firstSegment = chains.firstSegment;
-    int count = chains.count();
-    int chain = firstChain;
-    for (long left = frames; left != 0 && chain < count; left &= left - 1) {
-      int i = Long.numberOfTrailingZeros(left);
-      int segment = firstSegment[chain];
-      if (burst.segments[i] != 1
-          || firstSegment[chain + 1] != segment + 1
-          || segmentLength[segment] < headerLength + burst.length[i]) {
+    int[] segments = burst.segments;
+    int[] length = burst.length;
+    int firstFrame = Long.numberOfTrailingZeros(frames);
+    int frameCount = Long.numberOfTrailingZeros(~(frames >>> firstFrame));
+    int most = Math.min(frameCount, chains.plain() - firstChain);
+    int n = 0;
+    for (; n < most; n++) {
+      int i = firstFrame + n;
+      int segment = firstChain + n;
+      if (segments[i] != 1 || segmentLength[segment] < headerLength + length[i]) {
         break;
       }
       long to = segmentAddress[segment];
       putHeader(to, Offload.wire(burst.header[i]), burst.checksumOffset[i]);
       Memory.putLong(to + headerLength, 0); // the frame has more bytes than these
-      chain++;
     }
-    return chain - firstChain;
+    return n;
   }
 
   /**
@@ -279,30 +280,18 @@ final class GuestReceive implements Sink {
    *
    * @return bytes in them
    */
-  private long finishRun(Burst burst, long frames, int firstChain, int count) {
+  private long finishRun(Burst burst, int firstFrame, int firstChain, int count) {
     long[] segmentAddress = chains.segmentAddress;
-    int[] firstSegment = chains.firstSegment;
     int[] written = chains.written;
-    long left = frames;
     long bytes = 0;
-    for (int chain = firstChain; chain < firstChain + count; chain++) {
-      int i = Long.numberOfTrailingZeros(left);
-      left &= left - 1;
-      int length = burst.length[i];
-      Memory.copy(burst.address[i], segmentAddress[firstSegment[chain]] + headerLength, length);
-      written[chain] = headerLength + length;
+    for (int n = 0; n < count; n++) {
+      int length = burst.length[firstFrame + n];
+      long to = segmentAddress[firstChain + n] + headerLength;
+      Memory.copy(burst.address[firstFrame + n], to, length);
+      written[firstChain + n] = headerLength + length;
       bytes += length;
     }
     return bytes;
-  }
-
-  /** The frames without the first {@code n}. */
-  private static long without(long frames, int n) {
-    long left = frames;
-    for (int i = 0; i < n; i++) {
-      left &= left - 1;
-    }
-    return left;
   }
 
   /**

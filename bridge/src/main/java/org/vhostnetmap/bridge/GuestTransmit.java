@@ -63,32 +63,22 @@ final class GuestTransmit implements Source {
       return;
     }
     Chains chains = burst.table;
-    readHeaders(burst, chains);
+    int plain = Math.min(chains.plain(), burst.count);
+    readHeaders(burst, chains, plain);
+    plain = stripPlain(burst, chains, plain);
     long bytes = 0;
     for (int i = 0; i < burst.count; i++) {
       bytes += chains.length[i];
       if (bytes > Burst.BYTES && i > 0) {
-        burst.count = i; // the rest is for the next round: others wait for their turn
+        burst.shorten(i); // the rest is for the next round: others wait for their turn
         return;
       }
-      int first = chains.firstSegment[i];
-      int segments = chains.firstSegment[i + 1] - first;
-      long frame = chains.length[i] - headerLength;
-      if (segments > 0
-          && chains.segmentLength[first] >= headerLength + Long.BYTES
-          && frame >= Burst.SHORTEST_FRAME
-          && frame <= Burst.LONGEST_FRAME) {
-        long header = chains.segmentAddress[first];
-        long fields = burst.fields[i];
-        chains.segmentAddress[first] = header + headerLength;
-        chains.segmentLength[first] -= headerLength;
-        burst.set(i, first, segments, (int) frame);
-        if ((fields & asks) != 0) {
-          int checksumOffset = Memory.getUnsignedShort(header + NetHeader.CSUM_OFFSET);
-          bytes += capture.take(burst, i, fields, checksumOffset);
-        }
-      } else {
-        bytes += stripSlowly(burst, i, first, frame);
+      if (i >= plain) {
+        bytes += stripSlowly(burst, i, chains.firstSegment[i], chains.length[i] - headerLength);
+      } else if (asks != 0 && (burst.fields[i] & asks) != 0) {
+        long checksumOffset = chains.segmentAddress[i] - headerLength + NetHeader.CSUM_OFFSET;
+        bytes +=
+            capture.take(burst, i, burst.fields[i], Memory.getUnsignedShort(checksumOffset));
       }
     }
   }
@@ -96,23 +86,43 @@ final class GuestTransmit implements Source {
   /**
    * Reads each header once, if it may ask for anything: the guest may change it meanwhile. And the
    * beginning of each frame, so that the cache lines of all of them are on their way before the
-   * first one is looked at.
+   * first one is looked at. Of chains too short for a frame nothing is read.
    */
-  private void readHeaders(Burst burst, Chains chains) {
-    boolean asking = asks != 0;
+  private void readHeaders(Burst burst, Chains chains, int plain) {
+    long[] segmentAddress = chains.segmentAddress;
+    int[] segmentLength = chains.segmentLength;
     long[] fields = burst.fields;
     long[] start = burst.start;
-    for (int i = 0; i < burst.count; i++) {
-      int first = chains.firstSegment[i];
-      if (chains.firstSegment[i + 1] > first // else what stands there is not this chain's
-          && chains.segmentLength[first] >= headerLength + Long.BYTES) {
-        long header = chains.segmentAddress[first];
-        if (asking) {
+    for (int i = 0; i < plain; i++) {
+      if (segmentLength[i] >= headerLength + Long.BYTES) {
+        long header = segmentAddress[i];
+        if (asks != 0) {
           fields[i] = Memory.getLong(header);
         }
         start[i] = Memory.getLong(header + headerLength);
       }
     }
+  }
+
+  /**
+   * Frames of one segment: nearly all there are.
+   *
+   * @return the first one that is unfit
+   */
+  private int stripPlain(Burst burst, Chains chains, int plain) {
+    long[] segmentAddress = chains.segmentAddress;
+    int[] segmentLength = chains.segmentLength;
+    int i = 0;
+    for (; i < plain; i++) {
+      int frame = segmentLength[i] - headerLength;
+      if (frame < Burst.SHORTEST_FRAME || frame > Burst.LONGEST_FRAME) {
+        break;
+      }
+      segmentAddress[i] += headerLength;
+      segmentLength[i] = frame;
+    }
+    burst.setPlain(i);
+    return i;
   }
 
   /** The header is alone in its descriptors, or split over several, or the frame is unfit. */

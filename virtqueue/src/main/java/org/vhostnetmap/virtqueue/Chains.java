@@ -48,6 +48,8 @@ public final class Chains {
 
   int count;
 
+  private int plain;
+
   /** The sum of {@link #slots}. */
   int slotsHeld;
 
@@ -57,9 +59,17 @@ public final class Chains {
   /** No chains, room for all. */
   public Chains() {}
 
+  /** Chains of one segment and one descriptor were entered behind the others. */
+  void entered(int chains) {
+    plain += plain == count ? chains : 0;
+    count += chains;
+    slotsHeld += chains;
+  }
+
   /** Forgets all chains. */
   public void clear() {
     count = 0;
+    plain = 0;
     slotsHeld = 0;
     empty = 0;
     firstSegment[0] = 0;
@@ -68,6 +78,11 @@ public final class Chains {
   /** Chains held. */
   public int count() {
     return count;
+  }
+
+  /** How many chains from the first on have one segment each: of chain {@code i} segment {@code i}. */
+  public int plain() {
+    return plain;
   }
 
   /** Segments of chain {@code i}. */

@@ -10,6 +10,8 @@ import java.util.List;
  * them only after the data plane let go of this object. Safe to share between threads.
  */
 public final class GuestMemory {
+  private static final long LONGEST_BUFFER = 1 << 30;
+
   /** No memory at all: every translation fails. */
   public static final GuestMemory NONE = new GuestMemory(List.of());
 
@@ -66,6 +68,19 @@ public final class GuestMemory {
       }
     }
     return new GuestMemory(sorted);
+  }
+
+  /**
+   * Whether a buffer of 1 to 2^30 bytes lies in a region of so many bytes. One comparison for all
+   * rules: each of these numbers is negative when its rule is broken.
+   *
+   * @param size bytes of the region, not negative
+   * @param offset of the buffer in the region, any number
+   * @param length 0 to 2^32 - 1
+   */
+  static boolean holdsBuffer(long size, long offset, long length) {
+    long room = size - offset; // a negative offset may overflow this, a negative room the next
+    return (offset | room | room - length | length - 1 | LONGEST_BUFFER - length) >= 0;
   }
 
   /** The regions in ascending order of guest address. */

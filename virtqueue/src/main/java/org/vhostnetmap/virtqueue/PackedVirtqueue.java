@@ -31,8 +31,12 @@ public final class PackedVirtqueue extends Virtqueue {
   private final PackedWalk walk;
   private final boolean eventIndex;
   private final boolean oneElementForAll;
-  private final long fastDirection; // SHAPE of a chain that may take the fast path
+  private final long plainShape; // what SHAPE of a chain of one buffer is
+
+  // What peek has read of a run of descriptors.
   private final long[] words = new long[Chains.CHAINS];
+  private long oddWord;
+  private long strangeAddress;
 
   private int slot; // next to take and to give back
   private boolean wrap;
@@ -63,7 +67,7 @@ public final class PackedVirtqueue extends Virtqueue {
     eventIndex = setup.eventIndex();
     oneElementForAll = setup.inOrder() && setup.direction() == Direction.READABLE;
     walk = new PackedWalk(memory, setup.direction(), setup.indirect());
-    fastDirection = setup.direction() == Direction.WRITABLE ? VIRTQ_DESC_F_WRITE : 0;
+    plainShape = plainShape(setup.direction(), VIRTQ_DESC_F_WRITE);
     int place = PackedBase.place(setup.base());
     slot = PackedBase.slot(place);
     wrap = PackedBase.wrap(place) || (setup.base() == 0 && wasNeverUsed());
@@ -116,8 +120,9 @@ public final class PackedVirtqueue extends Virtqueue {
   public int peek(Chains chains, int max) throws GuestFault {
     int held = chains.count;
     int end = held + Math.min(max, Chains.CHAINS - held);
+    boolean more = true;
     // Never more than the ring holds, whatever its flags say.
-    while (chains.count < end && chains.slotsHeld < size) {
+    while (more && chains.count < end && chains.slotsHeld < size) {
       int next = slot + chains.slotsHeld;
       boolean lap = wrap;
       if (next >= size) {
@@ -125,70 +130,94 @@ public final class PackedVirtqueue extends Virtqueue {
         lap = !lap;
       }
       int most = Math.min(end - chains.count, size - Math.max(next, chains.slotsHeld));
-      long owner = PackedLayout.available(lap);
-      int found = readWords(next, most, owner);
-      if (found == 0
-          || !append(chains, next, owner, found)
-          || (found < most && (words[found - 1] & SHAPE) == fastDirection)) {
-        break;
-      }
+      more = appendRun(chains, next, most, PackedLayout.available(lap));
     }
     return chains.count - held;
   }
 
+  /** Descriptors that follow one another in the ring; false when there are no more to take now. */
+  private boolean appendRun(Chains chains, int first, int most, long owner) throws GuestFault {
+    int plain = readWords(first, most, owner);
+    long odd = oddWord;
+    int done = 0;
+    while (done < plain) {
+      done = appendPlain(chains, first, done, plain);
+      if (done < plain) {
+        if (!appendSlowly(chains, first + done, owner, strangeAddress, words[done])) {
+          return false;
+        }
+        done++;
+      }
+    }
+    if (odd != 0) {
+      long address = Memory.getLong(addressAt(first + plain));
+      return appendSlowly(chains, first + plain, owner, address, odd);
+    }
+    return plain == most;
+  }
+
   /**
    * The second halves of up to {@code most} descriptors that follow one another in the ring, as far
-   * as they are available; the last one may be the first of a list.
+   * as they are available and a chain each. When one ends this that is available it is the odd
+   * word, else that is 0.
    */
   private int readWords(int first, int most, long owner) {
     long[] read = words;
-    long plain = owner | fastDirection;
+    long plain = owner | plainShape;
     long at = elementAt(first);
+    long word = plain;
     int found = 0;
-    while (found < most) {
-      long word = Memory.getLong(at + (long) DESCRIPTOR_BYTES * found);
-      if ((word & OWNER) != owner) {
-        break;
-      }
-      read[found++] = word;
+    for (; found < most; found++) {
+      word = Memory.getLong(at + (long) DESCRIPTOR_BYTES * found);
       if ((word & (SHAPE | OWNER)) != plain) {
         break;
       }
+      read[found] = word;
     }
+    oddWord = found < most && (word & OWNER) == owner ? word : 0;
     Memory.acquireFence(); // flags before addresses; length and id came with them
     return found;
   }
 
-  /** Appends the chains of the words that were read; false when the next one has to wait. */
-  private boolean append(Chains chains, int first, long owner, int count) throws GuestFault {
-    for (int i = 0; i < count; i++) {
-      long word = words[i];
-      long address = Memory.getLong(ring + (long) DESCRIPTOR_BYTES * (first + i));
+  /**
+   * Appends chains of one buffer in the region of the last one. The address of the first that is not
+   * such is the strange address: it is not read again.
+   *
+   * @return the place of that one from {@code from} on, or {@code to}
+   */
+  private int appendPlain(Chains chains, int first, int from, int to) {
+    long[] segmentAddress = chains.segmentAddress;
+    int[] segmentLength = chains.segmentLength;
+    int[] firstSegment = chains.firstSegment;
+    int[] slots = chains.slots;
+    int[] head = chains.head;
+    long[] chainLength = chains.length;
+    long region = cachedGuest;
+    long regionSize = cachedSize;
+    long host = cachedHost;
+    int chain = chains.count;
+    int segment = firstSegment[chain];
+    int count = Math.min(to - from, Chains.SEGMENTS - segment);
+    long at = addressAt(first + from);
+    int i = 0;
+    for (; i < count; i++) {
+      long word = words[from + i];
       long length = word & 0xffffffffL;
-      long offset = address - cachedGuest;
-      int chain = chains.count;
-      int segment = chains.firstSegment[chain];
-      if ((word & SHAPE) == fastDirection
-          && length != 0
-          && offset >= 0
-          && offset < cachedSize
-          && length <= cachedSize - offset
-          && length <= 1 << 30
-          && segment < Chains.SEGMENTS) {
-        chains.segmentAddress[segment] = cachedHost + offset;
-        chains.segmentLength[segment] = (int) length;
-        chains.head[chain] = PackedWalk.id(word);
-        chains.length[chain] = length;
-        chains.firstSegment[chain + 1] = segment + 1;
-        chains.firstWritable[chain] = segment + 1;
-        chains.slots[chain] = 1;
-        chains.slotsHeld++;
-        chains.count = chain + 1;
-      } else if (!appendSlowly(chains, first + i, owner, address, word)) {
-        return false;
+      long address = Memory.getLong(at + (long) DESCRIPTOR_BYTES * i);
+      long offset = address - region;
+      if (!GuestMemory.holdsBuffer(regionSize, offset, length)) {
+        strangeAddress = address;
+        break;
       }
+      segmentAddress[segment + i] = host + offset;
+      segmentLength[segment + i] = (int) length;
+      head[chain + i] = PackedWalk.id(word);
+      chainLength[chain + i] = length;
+      slots[chain + i] = 1;
+      firstSegment[chain + i + 1] = segment + i + 1;
     }
-    return true;
+    chains.entered(i);
+    return from + i;
   }
 
   /**
@@ -281,6 +310,10 @@ public final class PackedVirtqueue extends Virtqueue {
       }
     }
     return slots;
+  }
+
+  private long addressAt(int index) {
+    return ring + (long) DESCRIPTOR_BYTES * index;
   }
 
   private long elementAt(int index) {

@@ -24,6 +24,9 @@ public final class SplitVirtqueue extends Virtqueue {
   /** When less than this is left of {@link #PARKED}, it is parked anew. */
   private static final int PARK_AGAIN = 0x8000;
 
+  /** Flags that make a chain of more than one plain buffer, or turn its direction. */
+  private static final long SHAPE = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE;
+
   private final int size;
   private final int mask;
   private final long descriptorTable;
@@ -32,8 +35,7 @@ public final class SplitVirtqueue extends Virtqueue {
   private final SplitWalk walk;
   private final boolean eventIndex;
   private final boolean oneElementForAll;
-  private final long wrongDirection; // descriptor bits that leave the fast path
-  private final long rightDirection;
+  private final long plainShape; // what SHAPE of a chain of one buffer is
 
   private int availableIndex; // last seen, 16 bits
   private int lastAvailable; // next to consume, 16 bits
@@ -61,8 +63,7 @@ public final class SplitVirtqueue extends Virtqueue {
     eventIndex = setup.eventIndex();
     oneElementForAll = setup.inOrder() && setup.direction() == Direction.READABLE;
     walk = new SplitWalk(memory, setup.direction(), setup.indirect());
-    rightDirection = setup.direction() == Direction.WRITABLE ? VIRTQ_DESC_F_WRITE : 0;
-    wrongDirection = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_INDIRECT | VIRTQ_DESC_F_WRITE;
+    plainShape = plainShape(setup.direction(), VIRTQ_DESC_F_WRITE);
     lastAvailable = setup.base() & 0xffff;
     availableIndex = lastAvailable;
     usedIndex = Memory.getUnsignedShortAcquire(usedRing + INDEX);
@@ -144,20 +145,16 @@ public final class SplitVirtqueue extends Virtqueue {
     long length = word & 0xffffffffL;
     long offset = address - cachedGuest;
     int segment = chains.firstSegment[chain];
-    if ((word & wrongDirection) == rightDirection
-        && length != 0
-        && offset >= 0
-        && offset < cachedSize
-        && length <= cachedSize - offset
-        && length <= 1 << 30
+    if ((word & SHAPE) == plainShape
+        && GuestMemory.holdsBuffer(cachedSize, offset, length)
         && segment < Chains.SEGMENTS) {
       chains.segmentAddress[segment] = cachedHost + offset;
       chains.segmentLength[segment] = (int) length;
       chains.head[chain] = head;
       chains.length[chain] = length;
       chains.firstSegment[chain + 1] = segment + 1;
-      chains.firstWritable[chain] = segment + 1;
-      chains.count = chain + 1;
+      chains.slots[chain] = 1;
+      chains.entered(1);
       return true;
     }
     return appendSlowly(chains, head, address, word);

@@ -70,6 +70,18 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
     };
   }
 
+  /**
+   * What the flags of a chain of one buffer are, or -1, which nothing is, where such chains may not
+   * be taken without a look at each descriptor.
+   */
+  static long plainShape(Direction direction, long write) {
+    return switch (direction) {
+      case READABLE -> 0;
+      case WRITABLE -> write;
+      case MIXED -> -1;
+    };
+  }
+
   /** Entries. */
   public abstract int size();
 
