@@ -41,16 +41,24 @@ interface BackEnd extends AutoCloseable {
    *
    * @param nanos per frame, without polls that found nothing to do
    * @param busy share of the time in which it had something to do
+   * @param burst frames that it found when it found any
    */
-  record Own(OptionalDouble nanos, OptionalDouble busy) {
-    static final Own UNKNOWN = new Own(OptionalDouble.empty(), OptionalDouble.empty());
+  record Own(OptionalDouble nanos, OptionalDouble busy, OptionalDouble burst) {
+    static final Own UNKNOWN = of(OptionalDouble.empty());
+
+    /** Where only the first is known. */
+    static Own of(OptionalDouble nanos) {
+      return new Own(nanos, OptionalDouble.empty(), OptionalDouble.empty());
+    }
 
     String cell() {
       if (nanos.isEmpty()) {
         return "-";
       }
       String cell = "%.1f".formatted(nanos.getAsDouble());
-      return busy.isEmpty() ? cell : cell + " (%.0f %%)".formatted(busy.getAsDouble() * 100);
+      return busy.isEmpty()
+          ? cell
+          : cell + " (%.0f %%, %.0f)".formatted(busy.getAsDouble() * 100, burst.orElse(0));
     }
   }
 

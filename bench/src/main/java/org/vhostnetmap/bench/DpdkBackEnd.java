@@ -106,7 +106,7 @@ final class DpdkBackEnd implements BackEnd {
     double nanos = cycles * 1000 / megahertz;
     // Now and then it divides by the packets of an instant.
     boolean nonsense = nanos > MOST_NANOS;
-    return nonsense ? Own.UNKNOWN : new Own(OptionalDouble.of(nanos), OptionalDouble.empty());
+    return nonsense ? Own.UNKNOWN : Own.of(OptionalDouble.of(nanos));
   }
 
   @Override

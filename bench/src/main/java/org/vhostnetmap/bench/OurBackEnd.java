@@ -21,6 +21,8 @@ final class OurBackEnd implements BackEnd {
   private static final Pattern FEATURES = Pattern.compile("\"features\":\\[([^]]*)]");
   private static final Pattern FRAMES = Pattern.compile("\"delivered\":(\\d+)");
   private static final Pattern BUSY = Pattern.compile("\"busy_ns\":(\\d+)");
+  private static final Pattern POLLS = Pattern.compile("\"polls\":(\\d+)");
+  private static final Pattern EMPTY_POLLS = Pattern.compile("\"empty_polls\":(\\d+)");
   private static final Pattern UNEXPLAINED = Pattern.compile("\"unexplained\":(-?\\d+)");
   private static final Pattern DROPPED = Pattern.compile("\"dropped\":(\\d+)");
   private static final Pattern FLOODS = Pattern.compile("\"flood_copies\":(\\d+)");
@@ -38,6 +40,7 @@ final class OurBackEnd implements BackEnd {
   private final Path control;
   private long frames;
   private long busyNanos;
+  private long bursts;
   private long started;
 
   private OurBackEnd(Child child, Path control) {
@@ -128,6 +131,11 @@ final class OurBackEnd implements BackEnd {
     started = System.nanoTime();
     frames = number(FRAMES, status);
     busyNanos = number(BUSY, status);
+    bursts = bursts(status);
+  }
+
+  private static long bursts(String status) {
+    return sum(POLLS, status) - sum(EMPTY_POLLS, status);
   }
 
   @Override
@@ -139,7 +147,11 @@ final class OurBackEnd implements BackEnd {
     if (busyNanos < 0 || moved <= 0) {
       return Own.UNKNOWN;
     }
-    return new Own(OptionalDouble.of((double) busy / moved), OptionalDouble.of(busy / nanos));
+    long found = Math.max(1, bursts(status) - bursts);
+    return new Own(
+        OptionalDouble.of((double) busy / moved),
+        OptionalDouble.of(busy / nanos),
+        OptionalDouble.of((double) moved / found));
   }
 
   @Override

@@ -72,7 +72,7 @@ final class VhostSection implements Section {
           "ours, Mframes/s",
           "DPDK",
           "ours/DPDK, quartiles",
-          "ours itself, ns/frame (busy)",
+          "ours itself, ns/frame (busy, frames a burst)",
           "DPDK itself",
           "warm after, s");
       for (var group : groups.entrySet()) {

@@ -157,6 +157,9 @@ final class Worker implements Runnable {
       lanes.sleep(now, calls.heldUntil());
     } else {
       lanes.watchResting(now);
+      if (!roundMoved) {
+        Thread.onSpinWait(); // whoever shares the core, perhaps the guest itself, is to go on
+      }
     }
   }
 
