@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -14,9 +13,6 @@ import java.util.regex.Pattern;
 final class DpdkBackEnd implements BackEnd {
   private static final Pattern NEGOTIATED =
       Pattern.compile("negotiated Virtio features: 0x([0-9a-f]+)");
-  private static final Pattern CYCLES =
-      Pattern.compile("CPU cycles/packet=([0-9.]+).* at (\\d+) MHz");
-  private static final double MOST_NANOS = 100_000;
   private static final int MERGEABLE = 15;
   private static final int PACKED = 34;
   private static final int IN_ORDER = 35;
@@ -89,24 +85,12 @@ final class DpdkBackEnd implements BackEnd {
 
   @Override
   public void startOwn() throws IOException {
-    testpmd.command("set record-core-cycles on");
-    testpmd.command("clear fwd stats all");
+    testpmd.startCycles();
   }
 
-  /** Cycles of the rounds that found something; when it sends, of all rounds. */
   @Override
   public Own endOwn() throws IOException {
-    Matcher matcher = CYCLES.matcher(testpmd.command("show fwd stats all"));
-    testpmd.command("set record-core-cycles off");
-    if (!matcher.find()) {
-      return Own.UNKNOWN;
-    }
-    double cycles = Double.parseDouble(matcher.group(1));
-    double megahertz = Double.parseDouble(matcher.group(2));
-    double nanos = cycles * 1000 / megahertz;
-    // Now and then it divides by the packets of an instant.
-    boolean nonsense = nanos > MOST_NANOS;
-    return nonsense ? Own.UNKNOWN : Own.of(OptionalDouble.of(nanos));
+    return Own.of(testpmd.endCycles());
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -15,6 +16,10 @@ import java.util.regex.Pattern;
  * and sleeps meanwhile.
  */
 final class Testpmd implements AutoCloseable {
+  private static final Pattern CYCLES =
+      Pattern.compile("CPU cycles/packet=([0-9.]+).* at (\\d+) MHz");
+  private static final double MOST_NANOS = 100_000;
+  private static final long ROUND_MILLIS = 5;
   private static final String PROMPT = "testpmd> ";
 
   private static final AtomicInteger STARTED = new AtomicInteger();
@@ -75,6 +80,31 @@ final class Testpmd implements AutoCloseable {
     command("set fwd " + mode);
     command("set txpkts " + bytes);
     command(start);
+  }
+
+  /** Begins to count processor cycles. */
+  void startCycles() throws IOException {
+    command("set record-core-cycles on");
+    // A round that began before this counts from the beginning of time: it has to end first.
+    Contender.pause(ROUND_MILLIS);
+    command("clear fwd stats all");
+  }
+
+  /**
+   * Nanoseconds per frame since then: of the rounds that found something, where it only sends of
+   * all rounds.
+   */
+  OptionalDouble endCycles() throws IOException {
+    Matcher matcher = CYCLES.matcher(command("show fwd stats all"));
+    command("set record-core-cycles off");
+    if (!matcher.find()) {
+      return OptionalDouble.empty();
+    }
+    double cycles = Double.parseDouble(matcher.group(1));
+    double megahertz = Double.parseDouble(matcher.group(2));
+    double nanos = cycles * 1000 / megahertz;
+    // Now and then it divides by the packets of an instant.
+    return nanos > MOST_NANOS ? OptionalDouble.empty() : OptionalDouble.of(nanos);
   }
 
   /** A number that it prints for a command. */

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -170,15 +171,24 @@ final class VhostContender implements Contender<Double>, AutoCloseable {
     return "";
   }
 
-  /** What a frame costs the back-end itself, in a window of its own. */
-  BackEnd.Own own(Timing timing) throws IOException {
+  /** What a frame costs the back-end itself and the front-end, in a window of its own. */
+  Costs costs(Timing timing) throws IOException {
     go();
     Contender.pause(timing.settleMillis());
+    frontEnd.startCycles();
     backEnd.startOwn();
     Contender.pause(timing.windowMillis());
     BackEnd.Own own = backEnd.endOwn();
+    OptionalDouble frontEndNanos = frontEnd.endCycles();
     stop();
-    return own;
+    return new Costs(own, frontEndNanos);
+  }
+
+  /** Of one frame; in nanoseconds of the front-end's rounds that found something, if known. */
+  record Costs(BackEnd.Own own, OptionalDouble frontEndNanos) {
+    String frontEnd() {
+      return frontEndNanos.isEmpty() ? "-" : "%.1f".formatted(frontEndNanos.getAsDouble());
+    }
   }
 
   @Override

@@ -101,14 +101,14 @@ final class VhostPairs implements AutoCloseable {
     Ramp ramp = warmUp(ours, row);
     warmUp(dpdk, row);
     var turns = Contender.takeTurns(ours, dpdk, selection.pairs(), row.isEnd() ? TIMING : SHORT);
-    BackEnd.Own own = ours.own(TIMING);
-    BackEnd.Own theirs = dpdk.own(TIMING);
+    VhostContender.Costs costs = ours.costs(TIMING);
+    VhostContender.Costs theirs = dpdk.costs(TIMING);
     ours.requireArrived(row.kind());
     dpdk.requireArrived(row.kind());
     report.count(turns);
     double rate = turns.median(turns.ours(), frames -> frames);
     Quartiles ratio = turns.ratio(frames -> frames);
-    boolean bound = own.busy().orElse(1) < FRONT_END_BOUND;
+    boolean bound = costs.own().busy().orElse(1) < FRONT_END_BOUND;
     report.row(
         row.name(),
         ratio.median(),
@@ -121,8 +121,9 @@ final class VhostPairs implements AutoCloseable {
         "%.2f".formatted(rate / 1e6),
         "%.2f".formatted(turns.median(turns.peers(), frames -> frames) / 1e6),
         ratio.ratio() + (bound ? ", front-end bound" : ""),
-        own.cell(),
-        theirs.cell(),
+        costs.own().cell(),
+        theirs.own().cell(),
+        costs.frontEnd() + ", " + theirs.frontEnd(),
         ramp == null ? "" : ramp.cell(rate));
   }
 

@@ -74,6 +74,7 @@ final class VhostSection implements Section {
           "ours/DPDK, quartiles",
           "ours itself, ns/frame (busy, frames a burst)",
           "DPDK itself",
+          "front-end: with ours, with DPDK",
           "warm after, s");
       for (var group : groups.entrySet()) {
         try (VhostPairs pairs = new VhostPairs(selection, report, memory, group.getKey())) {
