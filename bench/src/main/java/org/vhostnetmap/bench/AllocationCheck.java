@@ -70,7 +70,7 @@ public final class AllocationCheck {
   /** Prints a table; ends with 1 when a path allocates. */
   public static void main(String[] arguments) throws Exception {
     System.out.printf("%-40s %12s %12s %14s%n", "path", "frames", "bytes", "bytes/frame");
-    Making pktgen = (bridge, loop) -> new PktgenPort("pktgen:", 64, 0);
+    Making pktgen = (bridge, loop) -> new PktgenPort("pktgen:", 64, 0, 1);
     Making nothing = (bridge, loop) -> new NullPort("null:");
     int bad = check("pktgen to null", FRAMES, pktgen, nothing, all -> {});
     bad += checkGuest("guest tx to null", 0, false, nothing);

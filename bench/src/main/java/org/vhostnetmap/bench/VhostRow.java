@@ -98,7 +98,8 @@ record VhostRow(VirtioOptions options, Kind kind, int bytes) {
     sockets.forEach(socket -> ports.add("vhost:" + socket + ",queues=" + options.pairs()));
     switch (kind) {
       case TX -> ports.add("null:");
-      case RX -> ports.add("pktgen:len=" + bytes);
+      // testpmd sends on each of its queues; for us it is flows that spread over them.
+      case RX -> ports.add("pktgen:len=" + bytes + (options.pairs() == 1 ? "" : ",flows=64"));
       // What the guest sends goes to the second port, whose address the bridge learns from its
       // frames.
       case BRIDGE -> ports.addAll(List.of("pktgen:rate=10", "null:"));

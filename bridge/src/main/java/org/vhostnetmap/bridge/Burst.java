@@ -23,6 +23,8 @@ final class Burst {
    */
   static final int FRAMES = 32;
 
+  private static final int FEW_QUEUES = 8;
+
   /** Bytes after which a source that has more ends a burst: what one round may cost the others. */
   static final int BYTES = 256 * 1024;
 
@@ -47,8 +49,7 @@ final class Burst {
   /** Segments of each frame, 1 or more. */
   final int[] segments = new int[FRAMES];
 
-  /** Room for a sink of several queues to note which one each frame goes to. */
-  final int[] queue = new int[FRAMES];
+  private long[] ofQueue = new long[FEW_QUEUES];
 
   /** First slot of each frame in {@link #lender}. */
   final int[] slot = new int[FRAMES];
@@ -152,6 +153,15 @@ final class Burst {
     valid |= first(n);
   }
 
+  /** Zeroes, for a sink of so many queues to note which frames go to each. */
+  long[] queueFrames(int queues) {
+    if (queues > ofQueue.length) {
+      ofQueue = new long[queues]; // once
+    }
+    Arrays.fill(ofQueue, 0, queues, 0);
+    return ofQueue;
+  }
+
   /** Forgets all frames but the first {@code n}. */
   void shorten(int n) {
     count = n;
@@ -205,9 +215,12 @@ final class Burst {
    * Up to eight bytes at any offset of a frame, gathered from its segments, the first byte lowest.
    */
   long gather(int i, int offset, int bytes) {
-    if (offset + Long.BYTES <= table.segmentLength[segment[i]]) {
-      return Memory.getLong(address[i] + offset) & (-1L >>> (Long.SIZE - Byte.SIZE * bytes));
-    }
+    return offset + Long.BYTES <= table.segmentLength[segment[i]]
+        ? Memory.getLong(address[i] + offset) & (-1L >>> (Long.SIZE - Byte.SIZE * bytes))
+        : gatherSlowly(i, offset, bytes);
+  }
+
+  private long gatherSlowly(int i, int offset, int bytes) {
     long value = 0;
     int from = offset;
     int got = 0;

@@ -19,10 +19,10 @@ final class FlowHash {
   /** The hash of frame {@code i}, 0 to 2^31 - 1. */
   static int of(Burst burst, int i) {
     int type = ETHERTYPE;
-    int protocol = (int) read(burst, i, type, 2);
+    int protocol = (int) burst.gather(i, type, 2);
     if (protocol == VLAN) {
       type += 4;
-      protocol = (int) read(burst, i, type, 2);
+      protocol = (int) burst.gather(i, type, 2);
     }
     int network = type + 2;
     long flow =
@@ -39,29 +39,28 @@ final class FlowHash {
   }
 
   private static long ipv4(Burst burst, int i, int at) {
-    long addresses = read(burst, i, at + 12, 4) ^ read(burst, i, at + 16, 4);
-    boolean fragment = (read(burst, i, at + 6, 2) & 0xff3f) != 0;
-    int headerBytes = (int) (read(burst, i, at, 1) & 15) * 4;
-    int protocol = (int) read(burst, i, at + 9, 1);
+    long start = burst.gather(i, at, 8); // version and length, type, total length, id, fragment
+    long middle = burst.gather(i, at + 8, 8); // time to live, protocol, checksum, source
+    long addresses = (middle >>> 32) ^ burst.gather(i, at + 16, 4);
+    boolean fragment = ((start >>> 48) & 0xff3f) != 0;
+    int headerBytes = (int) (start & 15) * 4;
+    int protocol = (int) (middle >>> 8) & 0xff;
     return fragment ? addresses : addresses ^ ports(burst, i, protocol, at + headerBytes);
   }
 
   private static long ipv6(Burst burst, int i, int at) {
     long addresses = 0;
     for (int word = 8; word < 40; word += 8) {
-      addresses ^= read(burst, i, at + word, 8);
+      addresses ^= burst.gather(i, at + word, 8);
     }
-    return addresses ^ ports(burst, i, (int) read(burst, i, at + 6, 1), at + 40);
+    return addresses ^ ports(burst, i, (int) burst.gather(i, at + 6, 1), at + 40);
   }
 
   private static long ports(Burst burst, int i, int protocol, int at) {
     if (protocol != TCP && protocol != UDP) {
       return 0;
     }
-    return (read(burst, i, at, 2) ^ read(burst, i, at + 2, 2)) << 32;
-  }
-
-  private static long read(Burst burst, int i, int offset, int bytes) {
-    return burst.gather(i, offset, bytes);
+    long both = burst.gather(i, at, 4);
+    return ((both >>> 16) ^ (both & 0xffff)) << 32;
   }
 }

@@ -53,20 +53,15 @@ final class FlowSink implements Sink {
 
   /** Each queue takes its frames in order; what finds one queue full does not hold up another. */
   private static long spread(Burst burst, long frames, Sink[] to) {
-    int[] queue = burst.queue;
+    long[] ofQueue = burst.queueFrames(to.length);
     for (long left = frames; left != 0; left &= left - 1) {
       int i = Long.numberOfTrailingZeros(left);
-      queue[i] = FlowHash.of(burst, i) % to.length;
+      ofQueue[FlowHash.of(burst, i) % to.length] |= 1L << i;
     }
     long rest = 0;
     for (int q = 0; q < to.length; q++) {
-      long mine = 0;
-      for (long left = frames; left != 0; left &= left - 1) {
-        int i = Long.numberOfTrailingZeros(left);
-        mine |= queue[i] == q ? 1L << i : 0;
-      }
-      if (mine != 0) {
-        rest |= to[q].offer(burst, mine);
+      if (ofQueue[q] != 0) {
+        rest |= to[q].offer(burst, ofQueue[q]);
       }
     }
     return rest;

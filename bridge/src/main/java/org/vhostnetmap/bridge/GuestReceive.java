@@ -29,6 +29,7 @@ final class GuestReceive implements Sink {
   private final boolean mergeable;
   private final QueueCounters counters;
   private final Chains chains = new Chains();
+  private final int[] order = new int[Burst.FRAMES];
   private final FrameScatter scatter;
   private final int takes;
   private final @Nullable Coalescer coalescer;
@@ -193,11 +194,10 @@ final class GuestReceive implements Sink {
       while (left != 0 && filled < chains.count()) {
         int run = beginRun(burst, left, filled);
         if (run > 0) {
-          int first = Long.numberOfTrailingZeros(left);
-          bytes += finishRun(burst, first, filled, run);
+          bytes += finishRun(burst, filled, run);
           delivered += run;
           filled += run;
-          left &= Burst.from(first + run);
+          left &= Burst.from(order[run - 1] + 1);
           continue;
         }
         int i = Long.numberOfTrailingZeros(left);
@@ -229,26 +229,31 @@ final class GuestReceive implements Sink {
    * first one has come. Guest and back-end run on two processors, and a line takes ten times as
    * long as a copy.
    *
-   * @return how many there are of them, none behind a gap in {@code frames}
+   * @return how many there are of them, the first ones of {@link #order}
    */
   private int beginRun(Burst burst, long frames, int firstChain) {
     long[] segmentAddress = chains.segmentAddress;
     int[] segmentLength = chains.segmentLength;
-    int[] segments = burst.segments;
-    int[] length = burst.length;
-    int firstFrame = Long.numberOfTrailingZeros(frames);
-    int frameCount = Long.numberOfTrailingZeros(~(frames >>> firstFrame));
-    int most = Math.min(frameCount, chains.plain() - firstChain);
+    int most = Math.min(note(frames), chains.plain() - firstChain);
     int n = 0;
     for (; n < most; n++) {
-      int i = firstFrame + n;
+      int i = order[n];
       int segment = firstChain + n;
-      if (segments[i] != 1 || segmentLength[segment] < headerLength + length[i]) {
+      if (burst.segments[i] != 1 || segmentLength[segment] < headerLength + burst.length[i]) {
         break;
       }
       long to = segmentAddress[segment];
       putHeader(to, Offload.wire(burst.header[i]), burst.checksumOffset[i]);
       Memory.putLong(to + headerLength, 0); // the frame has more bytes than these
+    }
+    return n;
+  }
+
+  /** Notes the frames of a mask as a list: those of one flow among others have gaps between them. */
+  private int note(long frames) {
+    int n = 0;
+    for (long left = frames; left != 0; left &= left - 1) {
+      order[n++] = Long.numberOfTrailingZeros(left);
     }
     return n;
   }
@@ -260,7 +265,7 @@ final class GuestReceive implements Sink {
    * both processors keep the line.
    */
   private void putHeader(long to, long fields, int checksumOffset) {
-    boolean alone = (to + headerLength & LINE - 1) == 0;
+    boolean alone = ((to + headerLength) & (LINE - 1)) == 0;
     if (!alone || Memory.getLong(to) != fields) {
       Memory.putLong(to, fields);
     }
@@ -280,14 +285,14 @@ final class GuestReceive implements Sink {
    *
    * @return bytes in them
    */
-  private long finishRun(Burst burst, int firstFrame, int firstChain, int count) {
+  private long finishRun(Burst burst, int firstChain, int count) {
     long[] segmentAddress = chains.segmentAddress;
     int[] written = chains.written;
     long bytes = 0;
     for (int n = 0; n < count; n++) {
-      int length = burst.length[firstFrame + n];
-      long to = segmentAddress[firstChain + n] + headerLength;
-      Memory.copy(burst.address[firstFrame + n], to, length);
+      int i = order[n];
+      int length = burst.length[i];
+      Memory.copy(burst.address[i], segmentAddress[firstChain + n] + headerLength, length);
       written[firstChain + n] = headerLength + length;
       bytes += length;
     }

@@ -18,6 +18,12 @@ public final class PktgenPort extends Port {
   /** Two bursts: few enough that all frames stay in the cache. */
   private static final int SLOTS = 64;
 
+  /** The most flows: one for each slot. */
+  public static final int FLOWS = SLOTS;
+
+  private static final int SOURCE_PORT = 34;
+  private static final int DISCARD = 9;
+
   /** What comes in may be a frame that is cut into many. */
   private static final int SINK_SLOTS = 256;
 
@@ -40,17 +46,21 @@ public final class PktgenPort extends Port {
    *
    * @param length bytes of each frame without the frame check sequence, 60 to 2048
    * @param rate frames a second, 0 for as many as are taken
+   * @param flows how many flows the frames are of in turn, 1 to {@value #FLOWS}
    */
-  public PktgenPort(String name, int length, long rate) throws ErrnoException {
+  public PktgenPort(String name, int length, long rate, int flows) throws ErrnoException {
     super(name);
     if (length < 60 || length > NetmapAbi.DEFAULT_BUFFER_BYTES || rate < 0) {
       throw new IllegalArgumentException(
           "frames of 60 to 2048 bytes, not " + length + ", at a rate of 0 or more");
     }
+    if (flows < 1 || flows > FLOWS) {
+      throw new IllegalArgumentException("1 to " + FLOWS + " flows, not " + flows);
+    }
     this.rate = rate;
     this.length = length;
     generator = new Generator();
-    fillBuffers();
+    fillBuffers(flows);
   }
 
   private static RingMemory newRing(int slots) throws ErrnoException {
@@ -103,10 +113,10 @@ public final class PktgenPort extends Port {
   }
 
   /**
-   * Ethernet, IPv4 and UDP from 198.18.0.1 to 198.18.0.2, the benchmark network of RFC 2544, port 9
-   * (discard).
+   * Ethernet, IPv4 and UDP from 198.18.0.1 to 198.18.0.2, the benchmark network of RFC 2544, to port
+   * 9 (discard), from port 9 and those that follow it, one for each flow; without a UDP checksum.
    */
-  private void fillBuffers() {
+  private void fillBuffers(int flows) {
     byte[] frame = new byte[length];
     byte[] head =
         HexFormat.of()
@@ -118,6 +128,7 @@ public final class PktgenPort extends Port {
     putShort(frame, 24, headerChecksum(frame));
     NetmapRing ring = memory.ring();
     for (int slot = 0; slot < SLOTS; slot++) {
+      putShort(frame, SOURCE_PORT, DISCARD + slot % flows);
       Memory.copyFromArray(frame, 0, ring.buffer(slot), length);
       ring.set(slot, length, 0);
     }

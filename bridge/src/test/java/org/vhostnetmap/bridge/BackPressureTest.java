@@ -57,7 +57,7 @@ final class BackPressureTest {
     try (Lan lan = new Lan()) {
       Guest flooded = lan.guest(1);
       Guest other = lan.guest(1);
-      lan.add(new PktgenPort("pktgen:", 60, 0)).start();
+      lan.add(new PktgenPort("pktgen:", 60, 0, 1)).start();
       flooded.up();
       other.up();
       long worst = 0;
@@ -79,7 +79,7 @@ final class BackPressureTest {
   void aWireToAStoppedGuestResumesToo() throws Exception {
     try (Lan lan = new Lan()) {
       Guest flooded = lan.guest(1);
-      lan.add(new PktgenPort("pktgen:", 1514, 0)).start();
+      lan.add(new PktgenPort("pktgen:", 1514, 0, 1)).start();
       flooded.up();
       for (int pause = 0; pause < 20; pause++) {
         long drops = lan.drops(flooded.name, "rx0", DropReason.NO_BUFFERS);

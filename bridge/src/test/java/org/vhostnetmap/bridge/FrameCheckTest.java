@@ -112,7 +112,7 @@ final class FrameCheckTest {
   @Test
   void aPortThatForgetsTellsHowManyItLookedAt() throws Exception {
     try (Lan lan = new Lan()) {
-      lan.add(new PktgenPort("pktgen:", 64, 0)).add(new NullPort("null:")).start();
+      lan.add(new PktgenPort("pktgen:", 64, 0, 1)).add(new NullPort("null:")).start();
       Pattern told = Pattern.compile("; (\\d+) looked at, 0 with a wrong checksum");
       Lan.await("frames", () -> lan.queue("null:", "out").frames() > 10_000);
       String state = lan.status().ports().get(1).state();

@@ -154,7 +154,7 @@ final class FrameSizesTest {
   void theyAllReachNullAndPktgenPortsToo() throws Exception {
     try (Lan lan = new Lan()) {
       Guest a = lan.guest(1);
-      lan.add(new NullPort("null:")).add(new PktgenPort("pktgen:", 60, 1)).start();
+      lan.add(new NullPort("null:")).add(new PktgenPort("pktgen:", 60, 1, 1)).start();
       a.up();
       for (int length : new int[] {14, 60, 2048, 2049, 9018, LONGEST}) {
         sendInPieces(a, frame(mac(2), mac(1), length, length));

@@ -10,9 +10,12 @@ import static org.vhostnetmap.bridge.Frames.mac;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.vhostnetmap.fakes.FakeFrontend;
 
@@ -228,6 +231,28 @@ final class MultiQueueTest {
         assertFalse(seen[flow].get(number), "frame " + number + " of flow " + flow + " twice");
         seen[flow].set(number);
       }
+    }
+  }
+
+  @Test
+  void flowsOfAGeneratorSpreadOverTheReceiveqsAndStayThere() throws Exception {
+    try (Lan lan = new Lan()) {
+      Guest guest = lan.guest(2);
+      lan.add(new PktgenPort("pktgen:", 60, 20_000, PktgenPort.FLOWS)).start();
+      guest.up(2).buffers(BUFFERS, 256);
+      List<Set<Integer>> ports = List.of(new HashSet<>(), new HashSet<>());
+      Lan.await(
+          "all flows",
+          () -> {
+            for (int pair = 0; pair < 2; pair++) {
+              for (byte[] frame : guest.receive(pair, 256)) {
+                ports.get(pair).add((int) ByteBuffer.wrap(frame).getShort(34));
+              }
+            }
+            return ports.get(0).size() + ports.get(1).size() == PktgenPort.FLOWS;
+          });
+      assertTrue(Collections.disjoint(ports.get(0), ports.get(1)));
+      assertTrue(ports.get(0).size() > 16 && ports.get(1).size() > 16, ports.toString());
     }
   }
 

@@ -359,7 +359,7 @@ final class NetmapPortsTest {
 
   @Test
   void aGeneratorSendsValidUdpOfItsLengthAndAtItsRate() throws Exception {
-    PktgenPort port = new PktgenPort("pktgen", 64, 1000);
+    PktgenPort port = new PktgenPort("pktgen", 64, 1000, 1);
     try {
       Source source = port.sources().get(0);
       long before = System.nanoTime();
@@ -388,7 +388,7 @@ final class NetmapPortsTest {
   @Test
   void aGeneratorsHeaderChecksumAndLengthsAreRight() throws Exception {
     for (int length : new int[] {60, 64, 1514, 2048}) {
-      PktgenPort port = new PktgenPort("pktgen", length, 0);
+      PktgenPort port = new PktgenPort("pktgen", length, 0, 1);
       try {
         burst.clear();
         port.sources().get(0).peek(burst);
@@ -412,7 +412,7 @@ final class NetmapPortsTest {
   @Test
   void aGeneratorRefusesLengthsThatDontFitItsBuffers() {
     for (int length : new int[] {-1, 0, 59, 2049, 65535}) {
-      assertThrows(IllegalArgumentException.class, () -> new PktgenPort("pktgen", length, 0));
+      assertThrows(IllegalArgumentException.class, () -> new PktgenPort("pktgen", length, 0, 1));
     }
   }
 }

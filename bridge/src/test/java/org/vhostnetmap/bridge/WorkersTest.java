@@ -209,7 +209,7 @@ final class WorkersTest {
   void threeGuestsNullAndPktgenInARandomMixNeverLoseCountOfAFrame() throws Exception {
     try (Lan lan = new Lan(Lan.workers(2))) {
       Guest[] guests = {lan.guest(1), lan.guest(2), lan.guest(1)};
-      lan.add(new NullPort("null:")).add(new PktgenPort("pktgen:", 60, 20_000)).start();
+      lan.add(new NullPort("null:")).add(new PktgenPort("pktgen:", 60, 20_000, 1)).start();
       guests[0].taking(Guest.MRG_RXBUF).up();
       guests[1].up(2);
       guests[2].taking(Guest.VERSION_1 | Guest.EVENT_IDX).up();

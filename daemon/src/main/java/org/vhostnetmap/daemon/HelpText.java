@@ -35,8 +35,8 @@ final class HelpText {
                       (where the kernel has no netmap, we bring one along)
         tap:NAME      the host's network stack, by a TAP device (made if it is not there)
         null:         takes every frame and forgets it
-        pktgen:[len=N][,rate=N]
-                      sends frames of N bytes (64), N per second (as many as are taken)
+        pktgen:[len=N][,rate=N][,flows=N]
+                      sends frames of N bytes (64), N per second (as many as are taken), of N flows (1)
         vhost:, tap:, netmap: and vale: ports may be limited; what is over the limit is dropped:
         ,rate=BITS[,burst=BYTES][,rate-frames=N][,burst-frames=N]
                       a second, of what the port sends; k, M, G, T behind a number are powers of 1000

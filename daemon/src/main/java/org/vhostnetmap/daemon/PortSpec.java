@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.daemon;
 
+import java.util.StringJoiner;
 import java.nio.file.Path;
 import org.vhostnetmap.netmap.PortName;
 
@@ -131,23 +132,30 @@ sealed interface PortSpec {
   }
 
   /**
-   * {@code pktgen:[len=N][,rate=N]}: a source of frames.
+   * {@code pktgen:[len=N][,rate=N][,flows=N]}: a source of frames.
    *
    * @param length bytes of a frame, without the frame check sequence
    * @param rate frames per second, 0 = as fast as they are taken
+   * @param flows how many flows they are of
    */
-  record Pktgen(int length, long rate) implements PortSpec {
+  record Pktgen(int length, long rate, int flows) implements PortSpec {
     static final int DEFAULT_LENGTH = 64;
     static final int MIN_LENGTH = 60;
     static final int MAX_LENGTH = 2048;
 
     @Override
     public String text() {
-      String text = "pktgen:" + (length == DEFAULT_LENGTH ? "" : "len=" + length);
-      if (rate == 0) {
-        return text;
+      var settings = new StringJoiner(",", "pktgen:", "");
+      if (length != DEFAULT_LENGTH) {
+        settings.add("len=" + length);
       }
-      return text + (text.endsWith(":") ? "" : ",") + "rate=" + rate;
+      if (rate != 0) {
+        settings.add("rate=" + rate);
+      }
+      if (flows != 1) {
+        settings.add("flows=" + flows);
+      }
+      return settings.toString();
     }
   }
 }

@@ -5,6 +5,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.vhostnetmap.bridge.PktgenPort;
 import org.vhostnetmap.netmap.PortName;
 import org.vhostnetmap.netmap.PortNameException;
 
@@ -156,16 +157,18 @@ final class PortSpecParser {
   private PortSpec pktgen() throws PortSyntaxException {
     int length = PortSpec.Pktgen.DEFAULT_LENGTH;
     long rate = 0;
+    int flows = 1;
     // No NAME: the first setting follows the colon at once.
     for (Setting setting : at == text.length() ? List.<Setting>of() : settingsFrom(at)) {
       switch (setting.key) {
         case "len" ->
             length = (int) number(setting, PortSpec.Pktgen.MIN_LENGTH, PortSpec.Pktgen.MAX_LENGTH);
         case "rate" -> rate = number(setting, 1, 1_000_000_000L);
-        default -> throw unknown(setting, "len=N, rate=N");
+        case "flows" -> flows = (int) number(setting, 1, PktgenPort.FLOWS);
+        default -> throw unknown(setting, "len=N, rate=N, flows=N");
       }
     }
-    return new PortSpec.Pktgen(length, rate);
+    return new PortSpec.Pktgen(length, rate, flows);
   }
 
   /**

@@ -59,9 +59,9 @@ class PortSpecTest {
   }
 
   @Test
-  void pktgenReadsLengthAndRate() throws PortSyntaxException {
-    assertEquals(new PortSpec.Pktgen(64, 0), PortSpec.parse("pktgen:"));
-    assertEquals(new PortSpec.Pktgen(1514, 1000), PortSpec.parse("pktgen:len=1514,rate=1000"));
+  void pktgenReadsLengthRateAndFlows() throws PortSyntaxException {
+    assertEquals(new PortSpec.Pktgen(64, 0, 1), PortSpec.parse("pktgen:"));
+    assertEquals(new PortSpec.Pktgen(1514, 1000, 8), PortSpec.parse("pktgen:len=1514,rate=1000,flows=8"));
   }
 
   @ParameterizedTest

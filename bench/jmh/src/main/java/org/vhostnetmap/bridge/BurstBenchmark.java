@@ -49,7 +49,7 @@ public class BurstBenchmark {
   @Setup
   public void open() throws ErrnoException {
     nowhere = new NullPort("null");
-    generator = new PktgenPort("pktgen", bytes, 0);
+    generator = new PktgenPort("pktgen", bytes, 0, 1);
     generated = generator.sources().getFirst();
     transmitRing = new DrivenRing(format, Direction.READABLE, HEADER_BYTES + bytes);
     receiveRing = new DrivenRing(format, Direction.WRITABLE, 2048);

@@ -35,7 +35,7 @@ public class LookupBenchmark {
     for (int i = 0; i < ADDRESSES; i++) {
       table.learn(FIRST + i * NEXT, i, 1);
     }
-    generator = new PktgenPort("pktgen", 64, 0);
+    generator = new PktgenPort("pktgen", 64, 0, 1);
     generator.sources().getFirst().peek(burst);
   }
 
