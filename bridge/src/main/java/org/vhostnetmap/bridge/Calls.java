@@ -62,7 +62,8 @@ final class Calls {
 
   /** Notifies all; the receivers first, they wait for it. */
   void flush() {
-    // What all of them published must be visible before any driver is asked whether it wants a call.
+    // What all of them published must be visible before any driver is asked whether it wants a
+    // call.
     Memory.fullFence();
     long held = forwarding.flush();
     int kept = 0;

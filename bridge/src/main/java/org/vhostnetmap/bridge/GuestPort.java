@@ -112,8 +112,12 @@ public final class GuestPort extends Port implements DataPlane {
     bridge.portsChanged(
         () -> {
           // Calls that were held back, or of a worker that was between an offer and its flush.
-          before.stream().filter(ring -> !receives.contains(ring)).forEach(GuestReceive::callAtLast);
-          senders.stream().filter(ring -> !transmits.contains(ring)).forEach(GuestTransmit::callAtLast);
+          before.stream()
+              .filter(ring -> !receives.contains(ring))
+              .forEach(GuestReceive::callAtLast);
+          senders.stream()
+              .filter(ring -> !transmits.contains(ring))
+              .forEach(GuestTransmit::callAtLast);
         });
     abandoned.set(false);
     if (state.rings().isEmpty()) {

@@ -249,7 +249,9 @@ final class GuestReceive implements Sink {
     return n;
   }
 
-  /** Notes the frames of a mask as a list: those of one flow among others have gaps between them. */
+  /**
+   * Notes the frames of a mask as a list: those of one flow among others have gaps between them.
+   */
   private int note(long frames) {
     int n = 0;
     for (long left = frames; left != 0; left &= left - 1) {
@@ -439,8 +441,8 @@ final class GuestReceive implements Sink {
   }
 
   /**
-   * Control thread: no worker has the ring any more. Where the driver was not asked it is called all
-   * the same, since this thread reads nothing of guests.
+   * Control thread: no worker has the ring any more. Where the driver was not asked it is called
+   * all the same, since this thread reads nothing of guests.
    */
   synchronized void callAtLast() {
     if (unasked || callWanted) {

@@ -77,8 +77,7 @@ final class GuestTransmit implements Source {
         bytes += stripSlowly(burst, i, chains.firstSegment[i], chains.length[i] - headerLength);
       } else if (asks != 0 && (burst.fields[i] & asks) != 0) {
         long checksumOffset = chains.segmentAddress[i] - headerLength + NetHeader.CSUM_OFFSET;
-        bytes +=
-            capture.take(burst, i, burst.fields[i], Memory.getUnsignedShort(checksumOffset));
+        bytes += capture.take(burst, i, burst.fields[i], Memory.getUnsignedShort(checksumOffset));
       }
     }
   }
@@ -183,8 +182,8 @@ final class GuestTransmit implements Source {
   }
 
   /**
-   * Control thread: no worker has the ring any more. Where the driver was not asked it is called all
-   * the same, since this thread reads nothing of guests.
+   * Control thread: no worker has the ring any more. Where the driver was not asked it is called
+   * all the same, since this thread reads nothing of guests.
    */
   void callAtLast() {
     if (unasked || callWanted) {

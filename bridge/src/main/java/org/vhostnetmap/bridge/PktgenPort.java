@@ -113,8 +113,9 @@ public final class PktgenPort extends Port {
   }
 
   /**
-   * Ethernet, IPv4 and UDP from 198.18.0.1 to 198.18.0.2, the benchmark network of RFC 2544, to port
-   * 9 (discard), from port 9 and those that follow it, one for each flow; without a UDP checksum.
+   * Ethernet, IPv4 and UDP from 198.18.0.1 to 198.18.0.2, the benchmark network of RFC 2544, to
+   * port 9 (discard), from port 9 and those that follow it, one for each flow; without a UDP
+   * checksum.
    */
   private void fillBuffers(int flows) {
     byte[] frame = new byte[length];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.vhostnetmap.daemon;
 
-import java.util.StringJoiner;
 import java.nio.file.Path;
+import java.util.StringJoiner;
 import org.vhostnetmap.netmap.PortName;
 
 /**

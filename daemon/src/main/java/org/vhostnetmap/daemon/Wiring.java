@@ -111,7 +111,8 @@ final class Wiring {
       case PortSpec.Tap tap -> new TapPort(name, tap.name());
       case PortSpec.Netmap _, PortSpec.Tuned _ -> throw new IllegalArgumentException(spec.text());
       case PortSpec.Null _ -> new NullPort(name);
-      case PortSpec.Pktgen pktgen -> new PktgenPort(name, pktgen.length(), pktgen.rate(), pktgen.flows());
+      case PortSpec.Pktgen pktgen ->
+          new PktgenPort(name, pktgen.length(), pktgen.rate(), pktgen.flows());
     };
   }
 

@@ -61,7 +61,8 @@ class PortSpecTest {
   @Test
   void pktgenReadsLengthRateAndFlows() throws PortSyntaxException {
     assertEquals(new PortSpec.Pktgen(64, 0, 1), PortSpec.parse("pktgen:"));
-    assertEquals(new PortSpec.Pktgen(1514, 1000, 8), PortSpec.parse("pktgen:len=1514,rate=1000,flows=8"));
+    assertEquals(
+        new PortSpec.Pktgen(1514, 1000, 8), PortSpec.parse("pktgen:len=1514,rate=1000,flows=8"));
   }
 
   @ParameterizedTest

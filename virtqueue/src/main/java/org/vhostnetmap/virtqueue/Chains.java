@@ -80,7 +80,9 @@ public final class Chains {
     return count;
   }
 
-  /** How many chains from the first on have one segment each: of chain {@code i} segment {@code i}. */
+  /**
+   * How many chains from the first on have one segment each: of chain {@code i} segment {@code i}.
+   */
   public int plain() {
     return plain;
   }

@@ -180,8 +180,8 @@ public final class PackedVirtqueue extends Virtqueue {
   }
 
   /**
-   * Appends chains of one buffer in the region of the last one. The address of the first that is not
-   * such is the strange address: it is not read again.
+   * Appends chains of one buffer in the region of the last one. The address of the first that is
+   * not such is the strange address: it is not read again.
    *
    * @return the place of that one from {@code from} on, or {@code to}
    */
