@@ -234,6 +234,9 @@ final class GuestReceive implements Sink {
   private int beginRun(Burst burst, long frames, int firstChain) {
     long[] segmentAddress = chains.segmentAddress;
     int[] segmentLength = chains.segmentLength;
+    if (burst.segments[Long.numberOfTrailingZeros(frames)] != 1 || chains.plain() <= firstChain) {
+      return 0; // as often as there are frames of several segments: no list for that
+    }
     int most = Math.min(note(frames), chains.plain() - firstChain);
     int n = 0;
     for (; n < most; n++) {

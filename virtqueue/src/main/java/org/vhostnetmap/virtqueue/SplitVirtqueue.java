@@ -41,7 +41,7 @@ public final class SplitVirtqueue extends Virtqueue {
   private int lastAvailable; // next to consume, 16 bits
   private int usedIndex; // next to write, 16 bits
   private int publishedIndex; // what the driver can see
-  private int askedIndex; // up to here we know whether it wants a call
+  private int unasked; // entries published since wantsCall; more than a ringful are size + 1
   private boolean callUnconditionally = true; // we can't know what the driver waited for before us
   private boolean kicksWanted = true;
   private int parkedEvent;
@@ -68,7 +68,6 @@ public final class SplitVirtqueue extends Virtqueue {
     availableIndex = lastAvailable;
     usedIndex = Memory.getUnsignedShortAcquire(usedRing + INDEX);
     publishedIndex = usedIndex;
-    askedIndex = usedIndex;
   }
 
   @Override
@@ -225,21 +224,21 @@ public final class SplitVirtqueue extends Virtqueue {
       parkAgainIfNear(); // before the driver may go on
     }
     Memory.publishShort(usedRing + INDEX, usedIndex);
+    unasked = Math.min(unasked + ((usedIndex - publishedIndex) & 0xffff), size + 1);
     publishedIndex = usedIndex;
   }
 
   @Override
   public boolean wantsCall() {
-    int before = askedIndex;
-    if (publishedIndex == before) {
+    int count = unasked;
+    if (count == 0) {
       return false;
     }
-    askedIndex = publishedIndex;
+    unasked = 0;
     if (eventIndex) {
       int event = Memory.getUnsignedShort(availableRing + SplitLayout.usedEvent(size));
       boolean wanted =
-          callUnconditionally
-              || ((publishedIndex - event - 1) & 0xffff) < ((publishedIndex - before) & 0xffff);
+          callUnconditionally || count > size || ((publishedIndex - event - 1) & 0xffff) < count;
       callUnconditionally = false;
       return wanted;
     }

@@ -84,6 +84,24 @@ class PackedNotificationsTest {
       }
     }
 
+    /** The event of the first or the third of so many slots, each published by itself. */
+    @ParameterizedTest
+    @CsvSource({"4, 0", "4, 2", "8, 0", "8, 2", "20, 0", "20, 18"})
+    void coversEverythingSinceItWasAskedForLast(int count, int event) throws GuestFault {
+      try (TestRing ring = new TestRing(Options.packed(8).withEventIndex(true))) {
+        use(ring, 1);
+        ring.packed().driverEvent(offWrap(1 + event, 8), DESC);
+        for (int i = 0; i < count; i++) {
+          makeAvailable(ring, 1);
+          assertEquals(1, ring.peek());
+          ring.publish(1);
+          ring.driver.takeUsed();
+        }
+        assertTrue(ring.queue.wantsCall());
+        assertFalse(ring.queue.wantsCall());
+      }
+    }
+
     @Test
     void isUnconditionalAtFirst() throws GuestFault {
       try (TestRing ring = new TestRing(Options.packed(300).withEventIndex(true))) {

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.vhostnetmap.fakes.FakeDriver.Piece;
+import org.vhostnetmap.linux.Memory;
 import org.vhostnetmap.virtqueue.TestRing.Options;
 
 /**
@@ -184,11 +185,13 @@ class SleepWakeTest {
       int count = ring.peek();
       if (count > 0) {
         device.pause();
-        if (ring.finish(1 + device.random(count))) {
-          driver.signalled = true;
+        ring.publish(1 + device.random(count));
+        if (device.random(4) > 0) {
+          askForCall(ring); // else after more was published, at the latest before it sleeps
         }
         continue;
       }
+      askForCall(ring);
       device.pause();
       if (!ring.queue.wantKicks()) {
         device.pause();
@@ -198,6 +201,14 @@ class SleepWakeTest {
       }
       ring.queue.refuseKicks();
       device.pause();
+    }
+  }
+
+  private void askForCall(TestRing ring) {
+    device.pause();
+    Memory.fullFence();
+    if (ring.queue.wantsCall()) {
+      driver.signalled = true;
     }
   }
 }

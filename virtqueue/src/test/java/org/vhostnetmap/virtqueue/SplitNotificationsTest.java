@@ -73,18 +73,19 @@ class SplitNotificationsTest {
       }
     }
 
-    @Test
-    void coversEverythingSinceTheLastPublish() throws GuestFault {
+    @ParameterizedTest
+    @ValueSource(ints = {4, 8, 20, 0x10000, 0x10001})
+    void coversEverythingSinceItWasAskedForLast(int count) throws GuestFault {
       try (TestRing ring = ring(Options.split(8).withEventIndex(true))) {
         use(ring, 1);
         ring.split().usedEvent(1);
-        makeAvailable(ring.split(), 4);
-        for (int i = 0; i < 4; i++) {
-          ring.chains.clear();
-          ring.queue.peek(ring.chains, 1);
-          ring.queue.complete(ring.chains, 1);
+        for (int i = 0; i < count; i++) {
+          makeAvailable(ring.split(), 1);
+          assertEquals(1, ring.peek());
+          ring.publish(1);
         }
-        assertTrue(ring.queue.publishAndAsk());
+        assertTrue(ring.queue.wantsCall());
+        assertFalse(ring.queue.wantsCall());
       }
     }
 

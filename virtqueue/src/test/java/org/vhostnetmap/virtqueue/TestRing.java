@@ -165,13 +165,23 @@ final class TestRing implements AutoCloseable {
     return queue.peek(chains, Chains.CHAINS);
   }
 
-  /** Gives back the first {@code count} chains with nothing written, and publishes. */
+  /**
+   * Gives back the first {@code count} chains with nothing written, publishes, and asks whether the
+   * driver is to be called.
+   */
   boolean finish(int count) {
+    publish(count);
+    Memory.fullFence();
+    return queue.wantsCall();
+  }
+
+  /** The same without asking. */
+  void publish(int count) {
     for (int i = 0; i < count; i++) {
       chains.written[i] = 0;
     }
     queue.complete(chains, count);
-    return queue.publishAndAsk();
+    queue.publish();
   }
 
   /** Peeks and expects this fault. */
