@@ -50,7 +50,6 @@ public final class PackedVirtqueue extends Virtqueue {
   private int unaskedSlots; // published since wantsCall; more than a ringful are size + 1
 
   private boolean callUnconditionally = true; // we can't know what the driver waited for before us
-  private long faults;
 
   // The region that held the last buffer: nearly always the next one's too.
   private long cachedGuest;
@@ -109,11 +108,6 @@ public final class PackedVirtqueue extends Virtqueue {
   @Override
   public int usedIndex() {
     return slot;
-  }
-
-  @Override
-  public int unpublished() {
-    return pendingChains;
   }
 
   @Override
@@ -234,7 +228,6 @@ public final class PackedVirtqueue extends Virtqueue {
       if (chains.count > 0) {
         return false; // a fault waits until the good chains before it are consumed
       }
-      faults++;
       throw fault;
     }
   }
@@ -245,11 +238,6 @@ public final class PackedVirtqueue extends Virtqueue {
       cachedSize = region.size();
       cachedHost = region.hostAddress();
     }
-  }
-
-  @Override
-  public long faults() {
-    return faults;
   }
 
   @Override

@@ -45,7 +45,6 @@ public final class SplitVirtqueue extends Virtqueue {
   private boolean callUnconditionally = true; // we can't know what the driver waited for before us
   private boolean kicksWanted = true;
   private int parkedEvent;
-  private long faults;
 
   // The region that held the last buffer: nearly always the next one's too.
   private long cachedGuest;
@@ -88,11 +87,6 @@ public final class SplitVirtqueue extends Virtqueue {
   @Override
   public int usedIndex() {
     return usedIndex;
-  }
-
-  @Override
-  public int unpublished() {
-    return (usedIndex - publishedIndex) & 0xffff;
   }
 
   @Override
@@ -178,7 +172,6 @@ public final class SplitVirtqueue extends Virtqueue {
     if (chains.count > 0) {
       return false;
     }
-    faults++;
     throw fault;
   }
 
@@ -188,11 +181,6 @@ public final class SplitVirtqueue extends Virtqueue {
       cachedSize = region.size();
       cachedHost = region.hostAddress();
     }
-  }
-
-  @Override
-  public long faults() {
-    return faults;
   }
 
   @Override

@@ -97,12 +97,6 @@ public abstract sealed class Virtqueue permits SplitVirtqueue, PackedVirtqueue {
   /** Index of the next used entry to write, in the same form. */
   public abstract int usedIndex();
 
-  /** Chains that were completed but not published. */
-  public abstract int unpublished();
-
-  /** Chains that were refused. */
-  public abstract long faults();
-
   /**
    * Appends up to {@code max} chains that follow those already in {@code chains}, consuming
    * nothing.

@@ -38,7 +38,6 @@ class UsedRingTest {
       ring.chains.written[2] = 0x80000001;
       queue.complete(ring.chains, 3);
       assertEquals(0xfffe, ring.split().usedIndex(), "not before publish");
-      assertEquals(3, queue.unpublished());
       queue.publish();
       byte[] expected = new byte[4 + 4 * 8 + 2];
       Arrays.fill(expected, (byte) 0x5a);
@@ -47,7 +46,6 @@ class UsedRingTest {
       put(expected, 4 + 8 * 3, 0, 0, 0, 0, 0, 0, 0, 0);
       put(expected, 4, 2, 0, 0, 0, 1, 0, 0, 0x80);
       assertArrayEquals(expected, usedRing(ring));
-      assertEquals(0, queue.unpublished());
     }
   }
 
