@@ -67,13 +67,21 @@ final class FlowSink implements Sink {
     return rest;
   }
 
+  /**
+   * Several queues: counted here, as nobody has to know any more which one it was. But one may have
+   * taken a part of a frame, and not the one its flow has now, if there were more or fewer of them
+   * then; so all are told.
+   */
   @Override
-  public void drop(DropReason reason, long count) {
+  public void drop(DropReason reason, Burst burst, long frames) {
     Sink[] to = queues;
     if (to.length == 1) {
-      to[0].drop(reason, count);
-    } else {
-      dropWithoutQueue(reason, count);
+      to[0].drop(reason, burst, frames);
+      return;
+    }
+    dropWithoutQueue(reason, Long.bitCount(frames));
+    for (Sink queue : to) {
+      queue.forget(reason, burst, frames);
     }
   }
 

@@ -84,7 +84,7 @@ final class Forwarding {
       settled = Long.numberOfTrailingZeros(left);
       lane.retryAt = now + PAUSE_NANOS;
     } else if (left != 0) {
-      sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
+      sinks[to].drop(sinks[to].fullReason(), burst, left);
       left = 0;
     }
     lane.takenAhead = (lane.takenAhead | (fresh & ~left)) >>> settled;
@@ -109,7 +109,7 @@ final class Forwarding {
       burst.movable = t == targetCount - 1 ? -1 : ~flood;
       long left = offer(from, to, burst, frames);
       if (left != 0) {
-        sinks[to].drop(sinks[to].fullReason(), Long.bitCount(left));
+        sinks[to].drop(sinks[to].fullReason(), burst, left);
       }
     }
     targetCount = 0;
@@ -179,7 +179,7 @@ final class Forwarding {
       if (!blame()) {
         strike(from, to, burst, frames);
       }
-      sinks[to].drop(DropReason.MEMORY_VANISHED, Long.bitCount(frames & ~burst.taken));
+      sinks[to].drop(DropReason.MEMORY_VANISHED, burst, frames & ~burst.taken);
       return 0;
     }
   }

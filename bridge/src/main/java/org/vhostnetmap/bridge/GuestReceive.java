@@ -14,27 +14,25 @@ import org.vhostnetmap.virtqueue.Virtqueue;
  * One receiveq of a guest as a sink: virtio 1.3, 5.1.6.4. Puts a virtio-net header before each
  * frame and spreads a frame over several buffers when the driver negotiated VIRTIO_NET_F_MRG_RXBUF.
  * A frame whose sender left work undone goes as it is, with its header, when the driver took that
- * feature; else the work is done here. TCP segments of one flow may go as one frame ({@link
- * Coalescer}).
+ * feature; else the work is done here ({@link SoftReceive}). TCP segments of one flow may go as one
+ * frame ({@link Coalescer}). What goes one to one is written by this class, in passes; the rest
+ * finds its {@link ReceiveRoom}.
  */
 final class GuestReceive implements Sink {
   private static final int ROUNDS = 16;
   private static final int LINE = 64; // bytes of a cache line
-  private static final int NO_ROOM = -1;
-  private static final int TOO_SMALL = -2;
+  private static final int NO_ROOM = ReceiveRoom.NO_ROOM;
 
   private final Vring vring;
   private final Virtqueue queue;
   private final int headerLength;
-  private final boolean mergeable;
   private final QueueCounters counters;
   private final Chains chains = new Chains();
   private final int[] order = new int[Burst.FRAMES];
-  private final FrameScatter scatter;
+  private final ReceiveRoom room;
+  private final SoftReceive soft;
   private final int takes;
   private final @Nullable Coalescer coalescer;
-  private final SoftwareOffload offload = new SoftwareOffload();
-  private final BegunFrame begun = new BegunFrame();
   private boolean kicksRefused;
   private CallPause pause = new CallPause(0);
   private boolean unasked; // published, but whether the driver wants to be called is not known
@@ -59,9 +57,9 @@ final class GuestReceive implements Sink {
     coalescer = coalesces ? Coalescer.of(takes) : null;
     this.queue = vring.queue();
     this.headerLength = headerLength;
-    this.mergeable = mergeable;
     this.counters = counters;
-    this.scatter = new FrameScatter(headerLength);
+    room = new ReceiveRoom(queue, chains, headerLength, mergeable, counters);
+    soft = new SoftReceive(queue, chains, room, counters);
   }
 
   /** Leaves at least so long between two calls; before any worker has the ring. */
@@ -137,24 +135,8 @@ final class GuestReceive implements Sink {
 
   /** A group as one frame; one by one where that finds no room, so that nothing is lost by it. */
   private long fillGroup(Burst burst, long group) throws GuestFault {
-    Coalescer coalescer = coalescer();
     int first = Long.numberOfTrailingZeros(group);
-    int length = coalescer.length(first);
-    chains.clear();
-    queue.peek(chains, mergeable ? Long.bitCount(group) : 1);
-    int used = chains.count() == 0 ? NO_ROOM : chainsFor(0, (long) headerLength + length);
-    if (used <= 0) {
-      return fill(burst, group);
-    }
-    long header = coalescer.header(first);
-    coalescer.write(
-        burst, first, scatter.open(chains, 0, used, length, header, Coalescer.CHECKSUM_OFFSET));
-    queue.complete(chains, used);
-    counters.frames += Long.bitCount(group);
-    counters.bytes += burst.bytes(group);
-    counters.coalesced += Long.bitCount(group);
-    burst.taken |= group;
-    return 0;
+    return room.writeGroup(burst, coalescer(), first) ? 0 : fill(burst, group);
   }
 
   private Coalescer coalescer() {
@@ -167,7 +149,7 @@ final class GuestReceive implements Sink {
     long left = frames;
     while (left != 0) {
       long front = Offload.front(left, ours);
-      long rest = (front & ours) == 0 ? fill(burst, front) : soften(burst, front);
+      long rest = (front & ours) == 0 ? fill(burst, front) : soft.write(burst, front);
       left = (left & ~front) | rest;
       if (rest != 0) {
         break;
@@ -304,110 +286,26 @@ final class GuestReceive implements Sink {
     return bytes;
   }
 
-  /**
-   * Any segments to any segments, over as many chains as it takes.
-   *
-   * @return chains used; 0 when the frame was dropped; NO_ROOM when it has to wait for more
-   */
+  /** A frame for which no run was begun; see {@link ReceiveRoom#write}. */
   private int writeSlowly(Burst burst, int i, int chain) throws GuestFault {
-    int used = chainsFor(chain, (long) headerLength + burst.length[i]);
-    if (used <= 0) {
-      return unfit(burst, i, chain, used);
-    }
-    scatter.write(burst, i, chains, chain, used);
-    return used;
-  }
-
-  /** How many chains from one on hold so many bytes; or NO_ROOM, or TOO_SMALL. */
-  private int chainsFor(int chain, long needed) throws GuestFault {
-    long room = 0;
-    int used = 0;
-    while (room < needed) {
-      if (used > 0 && !mergeable) {
-        return TOO_SMALL;
-      }
-      if (chain + used == chains.count() && queue.peek(chains, 1) == 0) {
-        return NO_ROOM;
-      }
-      room += chains.length[chain + used];
-      used++;
-    }
-    return used;
-  }
-
-  /** When even an empty table of chains does not hold the frame, it never will. */
-  private int unfit(Burst burst, int i, int chain, int why) {
-    boolean never = chain == 0 && chains.count() == Math.min(queue.size(), Chains.CHAINS);
-    return never || why == TOO_SMALL ? refuse(burst, i, DropReason.BUFFER_TOO_SMALL) : NO_ROOM;
-  }
-
-  /**
-   * Does for the driver what it does not take: completes the checksum, or cuts the frame. What
-   * finds no room waits, and is gone on with when the frame is offered again: a driver that posts
-   * eight buffers in all (iPXE) would never have room for the 45 pieces of a whole one.
-   *
-   * @param frame a mask of one frame
-   * @return the same when it, or a part of it, has to wait for room, else 0
-   */
-  private long soften(Burst burst, long frame) throws GuestFault {
-    int i = Long.numberOfTrailingZeros(frame);
-    DropReason wrong = offload.begin(burst, i, Burst.LONGEST_FRAME);
-    if (wrong != null) {
-      return refuse(burst, i, wrong);
-    }
-    int pieces = offload.frames();
-    int done = begun.pieces(offload, burst.length[i]);
-    for (int piece = 0; piece < done; piece++) {
-      offload.skip();
-    }
-    chains.clear();
-    int used = 0;
-    int fitting = done;
-    int more = 0;
-    while (fitting < pieces) {
-      int length = fitting == pieces - 1 ? offload.last() : offload.longest();
-      more = chainsFor(used, (long) headerLength + length);
-      if (more <= 0) {
-        break;
-      }
-      used += more;
-      fitting++;
-    }
-    if (fitting == done) {
-      return unfit(burst, i, 0, more) == NO_ROOM ? frame : 0;
-    }
-    for (int chain = 0; chain < used; ) {
-      int length = offload.nextLength();
-      int count = chainsFor(chain, (long) headerLength + length); // the same as before
-      offload.next(scatter.open(chains, chain, count, length, 0, 0));
-      chain += count;
-    }
-    queue.complete(chains, used);
-    counters.segments += offload.isCut() ? fitting - done : 0;
-    if (fitting < pieces) {
-      begun.keep(offload, burst.length[i], fitting);
-      burst.progressed = true;
-      return frame;
-    }
-    begun.forget();
-    counters.frames++;
-    counters.bytes += burst.length[i];
-    burst.taken |= frame;
-    return 0;
-  }
-
-  /** Told at once: if a page vanishes later in this round, the frame must not be dropped twice. */
-  private int refuse(Burst burst, int i, DropReason why) {
-    begun.forget();
-    counters.drop(why, 1);
-    burst.taken |= 1L << i;
-    return 0;
+    return room.write(burst, i, chain);
   }
 
   @Override
-  public synchronized void drop(DropReason reason, long count) {
-    counters.drop(reason, count);
-    begun.forget();
+  public synchronized void drop(DropReason reason, Burst burst, long frames) {
+    counters.drop(reason, Long.bitCount(frames));
+    soft.forget(reason, burst, frames);
+  }
+
+  @Override
+  public void forget(DropReason reason, Burst burst, long frames) {
+    if (soft.hasBegun()) {
+      forgetUnderLock(reason, burst, frames);
+    }
+  }
+
+  private synchronized void forgetUnderLock(DropReason reason, Burst burst, long frames) {
+    soft.forget(reason, burst, frames);
   }
 
   @Override

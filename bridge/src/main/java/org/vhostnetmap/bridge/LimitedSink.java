@@ -19,7 +19,7 @@ final class LimitedSink implements Sink {
     long passing = limit.admit(burst, frames, System.nanoTime());
     long over = frames & ~passing;
     if (over != 0) {
-      sink.drop(DropReason.RATE_LIMIT, Long.bitCount(over));
+      sink.drop(DropReason.RATE_LIMIT, burst, over);
       burst.taken |= over;
     }
     long left = passing == 0 ? 0 : sink.offer(burst, passing);
@@ -30,8 +30,8 @@ final class LimitedSink implements Sink {
   }
 
   @Override
-  public void drop(DropReason reason, long count) {
-    sink.drop(reason, count);
+  public void drop(DropReason reason, Burst burst, long frames) {
+    sink.drop(reason, burst, frames);
   }
 
   @Override

@@ -19,8 +19,18 @@ interface Sink {
    */
   long offer(Burst burst, long frames);
 
-  /** Counts frames that were not taken as dropped. */
-  void drop(DropReason reason, long count);
+  /**
+   * Counts frames that were not taken as dropped: they are not offered again.
+   *
+   * @param frames a mask of frames that the burst still has
+   */
+  void drop(DropReason reason, Burst burst, long frames);
+
+  /**
+   * The same where somebody else counts them, for a sink that remembers something of frames it did
+   * not take.
+   */
+  default void forget(DropReason reason, Burst burst, long frames) {}
 
   /** Why frames find no room in this sink. */
   DropReason fullReason();

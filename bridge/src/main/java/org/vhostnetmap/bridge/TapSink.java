@@ -118,8 +118,8 @@ final class TapSink implements Sink {
   }
 
   @Override
-  public synchronized void drop(DropReason reason, long count) {
-    counters.drop(reason, count);
+  public synchronized void drop(DropReason reason, Burst burst, long frames) {
+    counters.drop(reason, Long.bitCount(frames));
   }
 
   @Override

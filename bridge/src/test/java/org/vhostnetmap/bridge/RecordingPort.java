@@ -111,8 +111,8 @@ final class RecordingPort extends Port implements Sink, Source {
   }
 
   @Override
-  public void drop(DropReason reason, long count) {
-    out.drop(reason, count);
+  public void drop(DropReason reason, Burst burst, long frames) {
+    out.drop(reason, Long.bitCount(frames));
   }
 
   @Override
