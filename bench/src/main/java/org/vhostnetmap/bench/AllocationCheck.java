@@ -57,7 +57,7 @@ public final class AllocationCheck {
 
   private interface Traffic {
     /** Keeps one side going until {@code check.stopped}. */
-    void run(AllocationCheck check) throws IOException;
+    void run(AllocationCheck check) throws IOException, InterruptedException;
   }
 
   private AllocationCheck(Making from, Making to) throws IOException {
@@ -146,6 +146,8 @@ public final class AllocationCheck {
       traffic.run(this);
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e); // nobody interrupts it
     }
   }
 
@@ -189,6 +191,7 @@ public final class AllocationCheck {
             Thread emptying = new Thread(() -> empty(check, reader), "reader");
             emptying.start();
             guest.run(() -> check.stopped);
+            emptying.join();
           };
       return check(
           "guest tx with TSO to pipe",
@@ -210,6 +213,7 @@ public final class AllocationCheck {
             Thread filling = new Thread(() -> send(check, writer, train), "writer");
             filling.start();
             guest.run(() -> check.stopped);
+            filling.join(); // its memory goes when this is over
             packets[0] = check.coalesced;
           };
       int bad = check(path, SEGMENTED_FRAMES, netmap(netmap, "netmap:d}1"), guest::port, traffic);

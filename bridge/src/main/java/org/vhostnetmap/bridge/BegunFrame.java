@@ -13,7 +13,7 @@ final class BegunFrame {
   /** The place of no frame. */
   static final int NONE = -1;
 
-  /** More than the rings of any guest; a frame beyond them would begin anew. */
+  /** Twice the rings of one guest; a frame beyond them begins anew, so that pieces come twice. */
   private static final int FRAMES = 16;
 
   private final int[] identity = new int[FRAMES];
@@ -23,8 +23,8 @@ final class BegunFrame {
   private int next; // to be given up when there is no place
 
   /**
-   * Whether there is no frame at all. Without the lock this is still true of no thread that has
-   * begun a frame and not seen it through.
+   * Whether there is no frame at all. Without the lock, a thread that has begun a frame and not
+   * seen it through never hears so.
    */
   boolean isEmpty() {
     return held == 0;

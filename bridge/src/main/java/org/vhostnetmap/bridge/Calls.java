@@ -60,6 +60,21 @@ final class Calls {
     return heldUntil;
   }
 
+  /** As {@link Forwarding#flush} does for sinks. */
+  private long tryCall(Lane lane) {
+    try {
+      long again = lane.source.tryCall();
+      lane.callStrikes = 0;
+      return again;
+    } catch (InternalError vanished) {
+      if (!forwarding.blame() && ++lane.callStrikes >= Forwarding.STRIKES) {
+        lane.callStrikes = 0;
+        forwarding.abandon(lane.port);
+      }
+      return System.nanoTime();
+    }
+  }
+
   /** Notifies all; the receivers first, they wait for it. */
   void flush() {
     // What all of them published must be visible before any driver is asked whether it wants a
@@ -72,7 +87,7 @@ final class Calls {
       for (; i < count; i++) {
         Lane lane = lanes[i];
         lane.unflushed = false;
-        long again = lane.source.tryCall();
+        long again = tryCall(lane);
         if (again != Sink.NOTHING_HELD) {
           lane.unflushed = true;
           lanes[kept++] = lane;

@@ -80,7 +80,13 @@ final class FlowSink implements Sink {
       return;
     }
     dropWithoutQueue(reason, Long.bitCount(frames));
-    for (Sink queue : to) {
+    forget(reason, burst, frames);
+  }
+
+  /** All of them: the frames' own one would take a look at memory that may have vanished. */
+  @Override
+  public void forget(DropReason reason, Burst burst, long frames) {
+    for (Sink queue : queues) {
       queue.forget(reason, burst, frames);
     }
   }

@@ -33,6 +33,7 @@ final class Forwarding {
   private final int[] targets; // ports with any
   private int targetCount;
   private final int[] strikes; // faults in a row of each sink that nobody could be blamed for
+  private final int[] flushStrikes; // the same of its notifications
   private final int[] touched; // ports to flush
   private final boolean[] isTouched;
   private int touchedCount;
@@ -45,6 +46,7 @@ final class Forwarding {
     unicast = new long[sinks.length];
     targets = new int[sinks.length];
     strikes = new int[sinks.length];
+    flushStrikes = new int[sinks.length];
     touched = new int[sinks.length];
     isTouched = new boolean[sinks.length];
   }
@@ -225,6 +227,25 @@ final class Forwarding {
   }
 
   /**
+   * A notification reads a wish of the other side, whose page may vanish; or a page of somebody
+   * else is reported here. Whoever took it away is let go of; else the sink is asked again at once,
+   * and its own front-end goes when that fails again and again.
+   */
+  private long flush(int to) {
+    try {
+      long held = sinks[to].flush();
+      flushStrikes[to] = 0;
+      return held;
+    } catch (InternalError vanished) {
+      if (!blame() && ++flushStrikes[to] >= STRIKES) {
+        flushStrikes[to] = 0;
+        abandon(to);
+      }
+      return System.nanoTime();
+    }
+  }
+
+  /**
    * Lets every sink that was offered frames notify its other side.
    *
    * @return when this has to be done again, because a notification was held back, or {@link
@@ -238,7 +259,7 @@ final class Forwarding {
       for (; t < touchedCount; t++) {
         int to = touched[t];
         isTouched[to] = false;
-        long held = sinks[to].flush();
+        long held = flush(to);
         if (held != Sink.NOTHING_HELD) {
           isTouched[to] = true;
           touched[kept++] = to;

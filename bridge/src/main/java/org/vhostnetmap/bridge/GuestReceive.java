@@ -33,10 +33,8 @@ final class GuestReceive implements Sink {
   private final SoftReceive soft;
   private final int takes;
   private final @Nullable Coalescer coalescer;
+  private final RingCall call;
   private boolean kicksRefused;
-  private CallPause pause = new CallPause(0);
-  private boolean unasked; // published, but whether the driver wants to be called is not known
-  private boolean callWanted;
   private boolean faulted;
 
   /**
@@ -58,13 +56,14 @@ final class GuestReceive implements Sink {
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.counters = counters;
+    call = new RingCall(vring, counters);
     room = new ReceiveRoom(queue, chains, headerLength, mergeable, counters);
     soft = new SoftReceive(queue, chains, room, counters);
   }
 
   /** Leaves at least so long between two calls; before any worker has the ring. */
   GuestReceive pausing(long nanos) {
-    pause = new CallPause(nanos);
+    call.pausing(nanos);
     return this;
   }
 
@@ -103,8 +102,8 @@ final class GuestReceive implements Sink {
   }
 
   private void publish() {
+    call.published(); // first: a vanished page must not make us forget it
     queue.publish();
-    unasked = true;
   }
 
   private long dropAll(Burst burst, long frames) {
@@ -183,7 +182,7 @@ final class GuestReceive implements Sink {
           continue;
         }
         int i = Long.numberOfTrailingZeros(left);
-        int used = writeSlowly(burst, i, filled);
+        int used = room.write(burst, i, filled);
         if (used == NO_ROOM) {
           break;
         }
@@ -286,11 +285,6 @@ final class GuestReceive implements Sink {
     return bytes;
   }
 
-  /** A frame for which no run was begun; see {@link ReceiveRoom#write}. */
-  private int writeSlowly(Burst burst, int i, int chain) throws GuestFault {
-    return room.write(burst, i, chain);
-  }
-
   @Override
   public synchronized void drop(DropReason reason, Burst burst, long frames) {
     counters.drop(reason, Long.bitCount(frames));
@@ -313,49 +307,18 @@ final class GuestReceive implements Sink {
     return DropReason.NO_BUFFERS;
   }
 
-  /**
-   * The first look is without the lock: whoever published in this round sees it here, or sees that
-   * somebody asked the driver after it was published.
-   */
+  /** The first look is without the lock; see {@link RingCall#isOpen}. */
   @Override
   public long flush() {
-    return unasked || callWanted ? callUnderLock() : NOTHING_HELD;
+    return call.isOpen() ? callUnderLock() : NOTHING_HELD;
   }
 
   private synchronized long callUnderLock() {
-    if (!isCallWanted()) {
-      return NOTHING_HELD;
-    }
-    long again = pause.ask();
-    if (again == NOTHING_HELD) {
-      call();
-    }
-    return again;
+    return call.call();
   }
 
-  private boolean isCallWanted() {
-    if (unasked) {
-      unasked = false;
-      callWanted |= queue.wantsCall();
-    }
-    return callWanted;
-  }
-
-  /**
-   * Control thread: no worker has the ring any more. Where the driver was not asked it is called
-   * all the same, since this thread reads nothing of guests.
-   */
+  /** See {@link RingCall#callAtLast}. */
   synchronized void callAtLast() {
-    if (unasked || callWanted) {
-      call();
-    }
-  }
-
-  private void call() {
-    unasked = false;
-    callWanted = false;
-    if (vring.call()) {
-      counters.notifications++;
-    }
+    call.callAtLast();
   }
 }

@@ -22,9 +22,7 @@ final class GuestTransmit implements Source {
   private final QueueCounters counters;
   private final OffloadCapture capture;
   private final long asks; // bits of a header's first eight bytes that ask for something
-  private CallPause pause = new CallPause(0);
-  private boolean unasked; // published, but whether the driver wants to be called is not known
-  private boolean callWanted;
+  private final RingCall call;
   private boolean faulted;
 
   /**
@@ -39,11 +37,12 @@ final class GuestTransmit implements Source {
     this.queue = vring.queue();
     this.headerLength = headerLength;
     this.counters = counters;
+    call = new RingCall(vring, counters);
   }
 
   /** Leaves at least so long between two calls; before any worker has the ring. */
   GuestTransmit pausing(long nanos) {
-    pause = new CallPause(nanos);
+    call.pausing(nanos);
     return this;
   }
 
@@ -65,7 +64,7 @@ final class GuestTransmit implements Source {
     Chains chains = burst.table;
     int plain = Math.min(chains.plain(), burst.count);
     readHeaders(burst, chains, plain);
-    plain = stripPlain(burst, chains, plain);
+    stripPlain(burst, chains, plain);
     long bytes = 0;
     for (int i = 0; i < burst.count; i++) {
       bytes += chains.length[i];
@@ -75,7 +74,7 @@ final class GuestTransmit implements Source {
       }
       if (i >= plain) {
         bytes += stripSlowly(burst, i, chains.firstSegment[i], chains.length[i] - headerLength);
-      } else if (asks != 0 && (burst.fields[i] & asks) != 0) {
+      } else if (asks != 0 && (burst.fields[i] & asks) != 0 && (burst.valid & 1L << i) != 0) {
         long checksumOffset = chains.segmentAddress[i] - headerLength + NetHeader.CSUM_OFFSET;
         bytes += capture.take(burst, i, burst.fields[i], Memory.getUnsignedShort(checksumOffset));
       }
@@ -103,32 +102,39 @@ final class GuestTransmit implements Source {
     }
   }
 
-  /**
-   * Frames of one segment: nearly all there are.
-   *
-   * @return the first one that is unfit
-   */
-  private int stripPlain(Burst burst, Chains chains, int plain) {
+  /** Frames of one segment: nearly all there are. */
+  private void stripPlain(Burst burst, Chains chains, int plain) {
     long[] segmentAddress = chains.segmentAddress;
     int[] segmentLength = chains.segmentLength;
-    int i = 0;
-    for (; i < plain; i++) {
+    long unfit = 0;
+    for (int i = 0; i < plain; i++) {
       int frame = segmentLength[i] - headerLength;
-      if (frame < Burst.SHORTEST_FRAME || frame > Burst.LONGEST_FRAME) {
-        break;
-      }
+      unfit |= isFit(frame) ? 0 : 1L << i;
       segmentAddress[i] += headerLength;
       segmentLength[i] = frame;
     }
-    burst.setPlain(i);
-    return i;
+    burst.setPlain(plain);
+    for (long left = unfit; left != 0; left &= left - 1) {
+      int i = Long.numberOfTrailingZeros(left);
+      refuse(burst, i, segmentLength[i]);
+    }
+    burst.valid &= ~unfit;
+  }
+
+  private static boolean isFit(long frame) {
+    return frame >= Burst.SHORTEST_FRAME && frame <= Burst.LONGEST_FRAME;
+  }
+
+  /** A frame of so many bytes, fewer than none where there is not even a header. */
+  private static void refuse(Burst burst, int i, long frame) {
+    burst.length[i] = Math.clamp(frame, 0, Integer.MAX_VALUE);
+    burst.refuse(i, frame < Burst.SHORTEST_FRAME ? DropReason.TOO_SHORT : DropReason.TOO_LONG);
   }
 
   /** The header is alone in its descriptors, or split over several, or the frame is unfit. */
   private long stripSlowly(Burst burst, int i, int firstSegment, long frame) {
-    if (frame < Burst.SHORTEST_FRAME || frame > Burst.LONGEST_FRAME) {
-      burst.length[i] = Math.clamp(frame, 0, Integer.MAX_VALUE);
-      burst.refuse(i, frame < Burst.SHORTEST_FRAME ? DropReason.TOO_SHORT : DropReason.TOO_LONG);
+    if (!isFit(frame)) {
+      refuse(burst, i, frame);
       return 0;
     }
     Chains chains = burst.table;
@@ -161,42 +167,18 @@ final class GuestTransmit implements Source {
     // virtio 1.3, 2.7.8.2: the device wrote nothing, so each used length is the 0 the table was
     // made with.
     queue.complete(burst.table, count);
+    call.published(); // first: a vanished page must not make us forget it
     queue.publish();
-    unasked = true;
   }
 
   @Override
   public long tryCall() {
-    if (unasked) {
-      unasked = false;
-      callWanted |= queue.wantsCall();
-    }
-    if (!callWanted) {
-      return Sink.NOTHING_HELD;
-    }
-    long again = pause.ask();
-    if (again == Sink.NOTHING_HELD) {
-      call();
-    }
-    return again;
+    return call.call();
   }
 
-  /**
-   * Control thread: no worker has the ring any more. Where the driver was not asked it is called
-   * all the same, since this thread reads nothing of guests.
-   */
+  /** See {@link RingCall#callAtLast}. */
   void callAtLast() {
-    if (unasked || callWanted) {
-      call();
-    }
-  }
-
-  private void call() {
-    unasked = false;
-    callWanted = false;
-    if (vring.call()) {
-      counters.notifications++;
-    }
+    call.callAtLast();
   }
 
   @Override

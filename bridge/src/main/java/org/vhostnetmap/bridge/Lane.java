@@ -45,6 +45,9 @@ final class Lane {
   /** Memory faults in a row that nobody could be blamed for. */
   int strikes;
 
+  /** The same of its calls. */
+  int callStrikes;
+
   /** Out of use for good. */
   boolean retired;
 

@@ -35,6 +35,11 @@ final class LimitedSink implements Sink {
   }
 
   @Override
+  public void forget(DropReason reason, Burst burst, long frames) {
+    sink.forget(reason, burst, frames);
+  }
+
+  @Override
   public DropReason fullReason() {
     return sink.fullReason();
   }

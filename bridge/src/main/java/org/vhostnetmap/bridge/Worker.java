@@ -219,7 +219,7 @@ final class Worker implements Runnable {
       return;
     }
     lane.strikes = 0;
-    // Outside an offer a source touches only memory of its own port.
+    // Outside an offer a source touches only memory of its own port; calls see to themselves.
     if (!forwarding.abandon(lane.port)) {
       retire(lane, vanished);
     }

@@ -313,6 +313,34 @@ final class ForwardingTest {
     }
 
     @Test
+    void aNotificationThatFailsIsTriedAgainAndOthersAreMade() throws Exception {
+      make(3);
+      port(1).wishVanishes = true;
+      send(0, frame(BROADCAST, mac(1), 60, 1));
+      round(0);
+      assertEquals(List.of(1, 1), List.of(port(1).flushes, port(2).flushes));
+      assertTrue(forwarding.flush() <= System.nanoTime(), "again at once");
+      port(1).wishVanishes = false;
+      assertEquals(Sink.NOTHING_HELD, forwarding.flush());
+      forwarding.flush();
+      assertEquals(List.of(3, 1), List.of(port(1).flushes, port(2).flushes));
+      assertEquals(0, port(1).abandoned);
+    }
+
+    /** The frames reach it all the while. */
+    @Test
+    void aSinkWhoseWishCanNeverBeReadIsLetGoOf() throws Exception {
+      make(2);
+      port(1).wishVanishes = true;
+      for (int i = 0; i < Forwarding.STRIKES; i++) {
+        assertEquals(0, port(1).abandoned);
+        send(0, frame(mac(1), mac(9), 60, i));
+        round(0);
+      }
+      assertEquals(List.of(0, 1), List.of(port(0).abandoned, port(1).abandoned));
+    }
+
+    @Test
     void aSinkThatWorksInBetweenIsNot() throws Exception {
       make(2);
       for (int i = 0; i < 3 * Forwarding.STRIKES; i++) {

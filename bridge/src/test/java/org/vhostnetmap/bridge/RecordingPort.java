@@ -31,6 +31,7 @@ final class RecordingPort extends Port implements Sink, Source {
   int flushes;
   boolean vanished; // the next peek lends frames whose memory has gone
   boolean sinkVanishes;
+  boolean wishVanishes; // the page that says whether a notification is wanted
 
   /** What is done to each burst after it was filled. */
   volatile Consumer<Burst> retouch = burst -> {};
@@ -123,6 +124,9 @@ final class RecordingPort extends Port implements Sink, Source {
   @Override
   public long flush() {
     flushes++;
+    if (wishVanishes) {
+      throw new InternalError("as if a page had gone");
+    }
     return NOTHING_HELD;
   }
 

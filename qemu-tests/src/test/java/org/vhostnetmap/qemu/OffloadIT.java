@@ -104,10 +104,12 @@ class OffloadIT {
             rx.at("coalesced").number(),
             packets);
         assertEquals(gro, rx.at("coalesced").number() > 0);
-        assertEquals(
-            name.endsWith("packed rings"),
-            lab.backend().port("vhost").at("vhost", "features").list().stream()
-                .anyMatch(feature -> feature.string().equals("VIRTIO_F_RING_PACKED")));
+        if (name.startsWith("QEMU")) { // user-mode Linux takes packed rings where they are offered
+          assertEquals(
+              name.endsWith("packed rings"),
+              lab.backend().port("vhost").at("vhost", "features").list().stream()
+                  .anyMatch(feature -> feature.string().equals("VIRTIO_F_RING_PACKED")));
+        }
         assertEquals(gro, packets < frames / 2, packets + " packets of " + frames + " frames");
         assertEquals(0, lab.backend().status().at("unexplained").number());
       }

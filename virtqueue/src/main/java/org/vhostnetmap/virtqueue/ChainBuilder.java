@@ -14,7 +14,7 @@ final class ChainBuilder {
   /** Bytes of one descriptor, in a ring or in an indirect table, of either format. */
   static final int DESCRIPTOR_BYTES = 16;
 
-  private static final long LARGEST_BUFFER = 1L << 30;
+  static final long LARGEST_BUFFER = 1L << 30;
   private static final int LONGEST_TABLE = 32768;
 
   private final GuestMemory memory;
@@ -50,6 +50,9 @@ final class ChainBuilder {
   void end(Chains chains, int head, int slots) {
     chains.empty = empty;
     int chain = chains.count++;
+    if (chains.plain == chain && segment == chains.firstSegment[chain] + 1) {
+      chains.plain++; // in another region than the one before
+    }
     chains.head[chain] = head;
     chains.length[chain] = total;
     chains.firstWritable[chain] = firstWritable < 0 ? segment : firstWritable;

@@ -26,7 +26,7 @@ public final class Chains {
   public final int[] firstSegment = new int[CHAINS + 1];
 
   /**
-   * Index of each chain's first device-writable segment; set only by a queue of {@link
+   * Index of each chain's first device-writable segment; means something only for a queue of {@link
    * Direction#MIXED}.
    */
   public final int[] firstWritable = new int[CHAINS];
@@ -48,7 +48,7 @@ public final class Chains {
 
   int count;
 
-  private int plain;
+  int plain;
 
   /** The sum of {@link #slots}. */
   int slotsHeld;
@@ -59,7 +59,7 @@ public final class Chains {
   /** No chains, room for all. */
   public Chains() {}
 
-  /** Chains of one segment and one descriptor were entered behind the others. */
+  /** Chains of one segment and one descriptor each were entered behind the others. */
   void entered(int chains) {
     plain += plain == count ? chains : 0;
     count += chains;

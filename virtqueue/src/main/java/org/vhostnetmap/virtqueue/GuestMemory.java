@@ -10,8 +10,6 @@ import java.util.List;
  * them only after the data plane let go of this object. Safe to share between threads.
  */
 public final class GuestMemory {
-  private static final long LONGEST_BUFFER = 1 << 30;
-
   /** No memory at all: every translation fails. */
   public static final GuestMemory NONE = new GuestMemory(List.of());
 
@@ -80,7 +78,7 @@ public final class GuestMemory {
    */
   static boolean holdsBuffer(long size, long offset, long length) {
     long room = size - offset; // a negative offset may overflow this, a negative room the next
-    return (offset | room | room - length | length - 1 | LONGEST_BUFFER - length) >= 0;
+    return (offset | room | room - length | length - 1 | ChainBuilder.LARGEST_BUFFER - length) >= 0;
   }
 
   /** The regions in ascending order of guest address. */

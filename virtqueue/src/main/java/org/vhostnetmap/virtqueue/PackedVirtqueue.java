@@ -137,6 +137,9 @@ public final class PackedVirtqueue extends Virtqueue {
     while (done < plain) {
       done = appendPlain(chains, first, done, plain);
       if (done < plain) {
+        if (chains.firstSegment[chains.count] == Chains.SEGMENTS) {
+          return false; // the table is full
+        }
         if (!appendSlowly(chains, first + done, owner, strangeAddress, words[done])) {
           return false;
         }
@@ -335,7 +338,6 @@ public final class PackedVirtqueue extends Virtqueue {
     if (slots == 0) {
       return false;
     }
-    unaskedSlots = 0;
     int event = (int) Memory.getUnsignedIntAcquire(driverEvent);
     int flags = (event >>> EVENT_FLAGS_SHIFT) & 3;
     boolean wanted =
@@ -343,13 +345,14 @@ public final class PackedVirtqueue extends Virtqueue {
             ? callUnconditionally || slots > size || isAmongLast(slots, event & 0xffff)
             : flags != RING_EVENT_FLAGS_DISABLE;
     callUnconditionally = false;
+    unaskedSlots = 0;
     return wanted;
   }
 
   /** Whether the place the driver waits for is one of the last {@code slots} before ours. */
   private boolean isAmongLast(int slots, int place) {
     int lap = PackedBase.wrap(place) == wrap ? 0 : size;
-    int behind = slot + lap - PackedBase.slot(place);
+    int behind = slot - pendingSlots + lap - PackedBase.slot(place);
     return behind >= 1 && behind <= slots;
   }
 

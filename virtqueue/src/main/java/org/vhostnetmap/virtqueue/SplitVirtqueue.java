@@ -222,16 +222,18 @@ public final class SplitVirtqueue extends Virtqueue {
     if (count == 0) {
       return false;
     }
-    unasked = 0;
+    boolean wanted;
     if (eventIndex) {
       int event = Memory.getUnsignedShort(availableRing + SplitLayout.usedEvent(size));
-      boolean wanted =
+      wanted =
           callUnconditionally || count > size || ((publishedIndex - event - 1) & 0xffff) < count;
-      callUnconditionally = false;
-      return wanted;
+    } else {
+      int flags = Memory.getUnsignedShort(availableRing + FLAGS);
+      wanted = (flags & SplitLayout.VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
     }
-    return (Memory.getUnsignedShort(availableRing + FLAGS) & SplitLayout.VIRTQ_AVAIL_F_NO_INTERRUPT)
-        == 0;
+    callUnconditionally = false;
+    unasked = 0;
+    return wanted;
   }
 
   @Override

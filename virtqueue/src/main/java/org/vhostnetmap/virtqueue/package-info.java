@@ -10,7 +10,8 @@
 ///   avail.idx++            ---- kick? ---->      peek:     heads -> chains -> segments, all bounds-checked
 ///                                                          (nothing is consumed, nothing is written)
 ///                                                complete: used.ring[idx % size] = head, bytes written
-///                          <--- call? -----      publish:  used.idx, then look whether the driver wants a call
+///                          <--- call? -----      publish:  used.idx
+///                                                wantsCall: after a full fence, one for all queues of a round
 /// ```
 ///
 /// That is a split ring. A packed ring ([org.vhostnetmap.virtqueue.PackedVirtqueue]) is one ring of
@@ -58,9 +59,9 @@
 /// entries it covers; the used index is published after the entries it covers; a full fence stands
 /// between that store and the read of the event word (`used_event` or `avail.flags`), and between
 /// the write of our own event word and the second look at the available index. (Packed, 2.8.21 and
-/// 2.8.22: flags, id and length in one acquiring load; the first element released after the others;
-/// the same two fences at the event suppression structures.) Without the two full fences a wake-up
-/// is lost about once a minute under load.
+/// 2.8.22: flags, id and length of a run of descriptors, then an acquire fence, then addresses; the
+/// first element released after the others; the same two fences at the event suppression
+/// structures.) Without the two full fences a wake-up is lost about once a minute under load.
 ///
 /// **What can go wrong.** A guest that breaks the rules of its ring raises
 /// [org.vhostnetmap.virtqueue.GuestFault], with a reason: the ring is out of use until the next

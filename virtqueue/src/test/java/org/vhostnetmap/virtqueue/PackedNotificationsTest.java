@@ -102,6 +102,22 @@ class PackedNotificationsTest {
       }
     }
 
+    /** The driver sees what was published, and waits for a place of that, whatever else is done. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3, 5})
+    void isOfWhatWasPublishedThoughMoreIsCompleted(int start) throws GuestFault {
+      try (TestRing ring = new TestRing(Options.packed(8).withEventIndex(true))) {
+        use(ring, start);
+        ring.packed().driverEvent(offWrap(start, 8), DESC);
+        makeAvailable(ring, 6);
+        assertEquals(6, ring.peek());
+        ring.publish(2);
+        assertEquals(4, ring.peek());
+        ring.queue.complete(ring.chains, 4);
+        assertTrue(ring.queue.wantsCall());
+      }
+    }
+
     @Test
     void isUnconditionalAtFirst() throws GuestFault {
       try (TestRing ring = new TestRing(Options.packed(300).withEventIndex(true))) {
