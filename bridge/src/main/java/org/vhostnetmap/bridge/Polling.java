@@ -9,7 +9,12 @@ package org.vhostnetmap.bridge;
  * grows to twice that pause. A pause beyond the ceiling was polled in vain: the limit halves, down
  * to nothing, unless polling has paid since. What counts as paid is a pause that needed a good part
  * of the limit; the short ones inside a train of frames say nothing about the long ones between
- * trains. Times are nanoseconds of {@code System.nanoTime}; belongs to the worker's thread.
+ * trains.
+ *
+ * <p>Beyond the limit, polling in vain may cost a small part of what the polling that paid has
+ * taken: who has sent steadily for a while and is late once finds us awake, and not asleep for as
+ * long as others keep the processor. Times are nanoseconds of {@code System.nanoTime}; belongs to
+ * the worker's thread.
  */
 final class Polling {
   /** A limit below this is none: about what going to sleep and waking up costs. */
@@ -18,15 +23,19 @@ final class Polling {
   /** Pauses in vain that are forgiven after as many that were not. */
   private static final int MOST_CREDIT = 8;
 
-  /**
-   * Ceilings that are polled through when pauses of the ceiling's own order have all paid: a sender
-   * that is late once would otherwise find nobody for as long as others keep the processor.
-   */
-  private static final int GRACE = 5;
+  /** Polling that paid earns this part of its time: 1/16. */
+  private static final int EARNED_SHIFT = 4;
+
+  /** At most so many ceilings are kept of it, */
+  private static final int MOST_EARNED = 100;
+
+  /** and spent in one pause. */
+  private static final int MOST_SPENT = 25;
 
   private long lastFrame;
   private long limit;
-  private long patience; // the limit, or more
+  private long earned;
+  private long mostSpent;
   private int credit;
 
   /** Starts without polling. */
@@ -37,8 +46,15 @@ final class Polling {
   /** Frames came. */
   void frames(long now, long ceiling) {
     long pause = now - lastFrame;
+    long polled = Math.min(pause, patience());
+    if (pause > ceiling) {
+      earned = Math.max(0, earned - polled);
+    } else {
+      earned = Math.min(MOST_EARNED * ceiling, earned + (polled >> EARNED_SHIFT));
+    }
     lastFrame = now;
     if (pause > limit >> 2) {
+      mostSpent = MOST_SPENT * ceiling;
       learn(pause, ceiling);
     }
   }
@@ -54,16 +70,15 @@ final class Polling {
     } else {
       limit = limit >> 1 < SHORTEST_NANOS ? 0 : limit >> 1;
     }
-    patience = credit == MOST_CREDIT && 2 * limit > ceiling ? GRACE * ceiling : limit;
   }
 
   /** Whether it is time to arm notifications and sleep. */
   boolean isOver(long now) {
-    return now - lastFrame >= patience;
+    return now - lastFrame >= patience();
   }
 
   /** How long polling goes on after the last frame, in nanoseconds. */
   long patience() {
-    return patience;
+    return Math.max(limit, Math.min(mostSpent, earned));
   }
 }

@@ -2,10 +2,9 @@
 package org.vhostnetmap.linux;
 
 import java.lang.invoke.VarHandle;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -25,10 +24,12 @@ final class SignalWatch {
   private static final int RETRIES = 10_000;
   private static final int NONE = -1;
 
-  private static final List<Slot> SLOTS = new CopyOnWriteArrayList<>();
   private static final Queue<Left> LEFT = new ConcurrentLinkedQueue<>();
   private static final ThreadLocal<Slot> MINE = ThreadLocal.withInitial(SignalWatch::newSlot);
   private static final Thread WATCH = new Thread(SignalWatch::run, "signal-watch");
+
+  /** Of all threads that ever signalled and live; never changed in place. */
+  private static volatile Slot[] slots = {};
 
   private static volatile boolean asleep;
 
@@ -119,7 +120,7 @@ final class SignalWatch {
   static void replaced(int fd, Fd file) {
     // Either a thread that is about to write sees the new file, or we see here that it writes.
     VarHandle.fullFence();
-    for (Slot slot : SLOTS) {
+    for (Slot slot : slots) {
       long number = slot.signal;
       if (slot.fd == fd) {
         Fd ours = copy(file);
@@ -138,8 +139,11 @@ final class SignalWatch {
 
   private static Slot newSlot() {
     Slot slot = new Slot();
-    SLOTS.removeIf(other -> !other.owner.isAlive());
-    SLOTS.add(slot);
+    synchronized (SignalWatch.class) {
+      Slot[] longer = Arrays.copyOf(slots, slots.length + 1);
+      longer[slots.length] = slot;
+      slots = Arrays.stream(longer).filter(each -> each.owner.isAlive()).toArray(Slot[]::new);
+    }
     return slot;
   }
 
@@ -156,16 +160,29 @@ final class SignalWatch {
   private static void run() {
     while (true) {
       LockSupport.parkNanos(PERIOD_NANOS);
-      if (SLOTS.stream().noneMatch(Slot::wasBusy) && LEFT.isEmpty()) {
+      if (!wasBusy() && LEFT.isEmpty()) {
         sleep();
       }
       freeFromReplaced();
-      for (Slot slot : SLOTS) {
+      for (Slot slot : slots) {
         if (slot.isStuck()) {
           slot.free();
         }
       }
     }
+  }
+
+  /**
+   * Whether anybody signalled since the last look. A plain loop: this runs ten times a second,
+   * mostly in the interpreter, on a processor that a worker may need.
+   */
+  private static boolean wasBusy() {
+    for (Slot slot : slots) {
+      if (slot.wasBusy()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static void freeFromReplaced() {
@@ -179,7 +196,7 @@ final class SignalWatch {
   /** Until somebody signals. */
   private static void sleep() {
     asleep = true; // before the look: who enters after it sees this
-    while (asleep && SLOTS.stream().noneMatch(Slot::wasBusy)) {
+    while (asleep && !wasBusy()) {
       LockSupport.park();
     }
     asleep = false;
