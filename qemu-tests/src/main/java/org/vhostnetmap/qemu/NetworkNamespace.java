@@ -4,10 +4,13 @@ package org.vhostnetmap.qemu;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A network namespace without a name, held by a process that waits for the end of its standard
@@ -121,13 +124,35 @@ public final class NetworkNamespace implements AutoCloseable {
             + other.holder.pid());
   }
 
+  /** Ends what still runs inside, too: a namespace lives as long as a process is in it. */
   @Override
   public void close() {
+    List<ProcessHandle> inside = processesInside();
     holder.destroy();
+    inside.forEach(ProcessHandle::destroyForcibly);
     try {
       holder.waitFor();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Those that we may look at; a process that ends meanwhile is none. */
+  private List<ProcessHandle> processesInside() {
+    Path its = namespaceOf(holder.toHandle());
+    if (its == null || its.equals(namespaceOf(ProcessHandle.current()))) {
+      return List.of();
+    }
+    return ProcessHandle.allProcesses()
+        .filter(process -> its.equals(namespaceOf(process)))
+        .toList();
+  }
+
+  private static @Nullable Path namespaceOf(ProcessHandle process) {
+    try {
+      return Files.readSymbolicLink(Path.of("/proc/" + process.pid() + "/ns/net"));
+    } catch (IOException gone) {
+      return null;
     }
   }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
 
 /** The harness by itself, with DPDK's back-end: a failure here is none of our program. */
@@ -75,5 +76,17 @@ class HarnessIT {
     assertEquals(-1, namespace.run("sleep 30", Duration.ofMillis(300)).status());
     namespace.close();
     assertFalse(namespace.run("true").ok());
+  }
+
+  @Test
+  void whatWasLeftRunningInANamespaceEndsWithIt() throws Exception {
+    String pid;
+    try (var namespace = new NetworkNamespace()) {
+      pid = namespace.get("sleep 1000 >/dev/null 2>&1 & echo $!").strip();
+      assertTrue(ProcessHandle.of(Long.parseLong(pid)).isPresent());
+    }
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(10))
+        .until(() -> ProcessHandle.of(Long.parseLong(pid)).isEmpty());
   }
 }
