@@ -13,7 +13,9 @@ final class LatencySection implements Section {
 
   private static final int WARM_UP_MILLIS = 1500;
 
-  /** A hundredth of a window that somebody else had decides its tail: more pairs than elsewhere. */
+  /**
+   * A thousandth of a window that somebody else had decides its tail: more pairs than elsewhere.
+   */
   private static final int MORE_PAIRS = 2;
 
   private static final Contender.Timing TIMING = new Contender.Timing(0, 450);
@@ -50,9 +52,9 @@ final class LatencySection implements Section {
     report.title("Latency: guest to guest and back");
     report.note(
         "Round trips of a frame of 60 bytes in microseconds, from when it was due (open loop) to"
-            + " its return; closed: the next one is sent when the last is back. Guests poll. What was"
-            + " due or under way while the measuring program itself did not run is left out; the last"
-            + " column tells how much of the time that was.");
+            + " its return; closed: the next one is sent when the last is back. Guests poll. The"
+            + " clock stands still while the measuring program itself does not run; the last column"
+            + " tells how much of the time that was.");
     try (Hugepages memory = new Hugepages(RawBackend.PAGES);
         var ours = side(RawBackend.ours(2, List.of(), ""));
         var dpdk = side(RawBackend.testpmd(2, memory))) {
@@ -66,7 +68,7 @@ final class LatencySection implements Section {
           "p50 ours/DPDK",
           "p99.9 ours/DPDK, quartiles",
           "lost: ours, DPDK",
-          "blind: ours, DPDK");
+          "away: ours, DPDK");
 
       warmUp(ours);
       warmUp(dpdk);
@@ -111,7 +113,7 @@ final class LatencySection implements Section {
       "%.2f".formatted(middle.median()),
       tail.ratio(),
       lost(turns.ours()) + ", " + lost(turns.peers()),
-      blind(turns.ours()) + ", " + blind(turns.peers())
+      away(turns.ours()) + ", " + away(turns.peers())
     };
     report.row("latency p99.9 " + load.word(), 1 / tail.median(), 1, cells);
   }
@@ -126,8 +128,8 @@ final class LatencySection implements Section {
     return windows.stream().mapToLong(PingPong.Window::lost).sum();
   }
 
-  private static String blind(List<PingPong.Window> windows) {
-    double nanos = windows.stream().mapToLong(PingPong.Window::blindNanos).average().orElse(0);
+  private static String away(List<PingPong.Window> windows) {
+    double nanos = windows.stream().mapToLong(PingPong.Window::away).average().orElse(0);
     return "%.1f %%".formatted(nanos / 1e4 / TIMING.windowMillis());
   }
 

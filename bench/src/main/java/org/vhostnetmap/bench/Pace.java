@@ -27,11 +27,4 @@ final class Pace {
     count++;
     due = start + (long) (count * intervalNanos);
   }
-
-  /** What was due before {@code time} does not happen. */
-  void skipTo(long time) {
-    while (due < time) {
-      next();
-    }
-  }
 }

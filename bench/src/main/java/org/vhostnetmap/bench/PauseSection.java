@@ -51,7 +51,8 @@ final class PauseSection implements Section {
       }
       print(report, SafepointLog.read(Files.readAllLines(log)));
       report.note(
-          "Meanwhile a round trip at 100,000 frames/s took %.1f us (p50), %.1f (p99.9), %.0f (longest)."
+          ("Meanwhile a round trip at 100,000 frames/s took %.1f us (p50), %.1f (p99.9), %.0f"
+                  + " (longest), times in which the measuring program itself did not run taken off.")
               .formatted(
                   latencies.getValueAtPercentile(50) / 1e3,
                   latencies.getValueAtPercentile(99.9) / 1e3,

@@ -15,9 +15,9 @@ import org.vhostnetmap.linux.Memory;
  * it (coordinated omission). As fast as it goes is a closed loop: the next frame is sent when the
  * last has come back.
  *
- * <p>What this program itself did not see, because something else had its processor (its loop never
- * waits), says nothing about a back-end: frames that were due or under way then do not count, and
- * {@link Window#blindNanos} tells how long that was.
+ * <p>All times are of an {@link AttentiveClock}: while something else has this program's processor
+ * nobody sends and nobody receives, and that says nothing about a back-end. {@link Window#away}
+ * tells how long it was.
  */
 final class PingPong implements RawSide.Guests {
   /** As fast as it goes. */
@@ -30,9 +30,10 @@ final class PingPong implements RawSide.Guests {
   private static final long GRACE_NANOS = 20_000_000;
   private static final int BURST = 32;
 
-  /** Far longer than any step between two looks at the clock: this thread did not run. */
-  private static final long BLIND_NANOS = 50_000;
+  /** Far longer than any step between two looks at the clock. */
+  private static final long LONGEST_STEP_NANOS = 50_000;
 
+  private final AttentiveClock clock = new AttentiveClock(System::nanoTime, LONGEST_STEP_NANOS);
   private final RawGuest a;
   private final RawGuest b;
   private final boolean returns;
@@ -40,9 +41,6 @@ final class PingPong implements RawSide.Guests {
   private long start;
   private long sent;
   private long arrived;
-  private long lastLook;
-  private long blindNanos;
-  private long blindUntil;
   private Histogram histogram = histogram();
 
   /**
@@ -70,51 +68,37 @@ final class PingPong implements RawSide.Guests {
   /**
    * What came in one window.
    *
-   * @param blindNanos how long this program did not run in it
+   * @param away nanoseconds in which this program did not run; the window was longer by these
    */
-  record Window(Histogram latencies, long sent, long lost, long blindNanos) {}
+  record Window(Histogram latencies, long sent, long lost, long away) {}
 
   /** Plays for a while; {@code perSecond} frames a second, or {@link #CLOSED}. */
   Window play(double perSecond, long nanos) {
     sent = 0;
     arrived = 0;
     histogram = histogram();
-    start = System.nanoTime();
-    lastLook = start;
-    blindUntil = start;
-    blindNanos = 0;
+    start = clock.lookAfterWork();
+    long away = clock.away();
     long end = start + nanos;
     if (perSecond == CLOSED) {
       closed(end);
     } else {
       open(new Pace(perSecond, start), end);
     }
-    long graceEnd = System.nanoTime() + GRACE_NANOS;
-    while (arrived < sent && look() < graceEnd) {
+    long graceEnd = clock.lookAfterWork() + GRACE_NANOS;
+    while (arrived < sent && clock.look() < graceEnd) {
       carry();
     }
     long lost = sent - arrived;
     if (lost > 0) {
       // We don't know which ones: each was late by the whole window.
-      histogram.recordValueWithCount(System.nanoTime() - start, lost);
+      histogram.recordValueWithCount(clock.look() - start, lost);
     }
-    return new Window(histogram, sent, lost, blindNanos);
-  }
-
-  /** The time, and whether the thread was away since the last look. */
-  private long look() {
-    long now = System.nanoTime();
-    if (now - lastLook > BLIND_NANOS) {
-      blindNanos += now - lastLook;
-      blindUntil = now;
-    }
-    lastLook = now;
-    return now;
+    return new Window(histogram, sent, lost, clock.away() - away);
   }
 
   private void open(Pace pace, long end) {
-    for (long now = look(); now < end; now = look()) {
-      pace.skipTo(blindUntil);
+    for (long now = clock.look(); now < end; now = clock.look()) {
       RawRing ring = a.transmit();
       ring.reclaim(ring.used());
       int count = 0;
@@ -131,14 +115,14 @@ final class PingPong implements RawSide.Guests {
       carry();
     }
     // Whoever had no room for them until now does not get away with it.
-    pace.skipTo(blindUntil);
+    long now = clock.look();
     for (; pace.due() < end; pace.next()) {
-      histogram.recordValue(System.nanoTime() - pace.due());
+      histogram.recordValue(now - pace.due());
     }
   }
 
   private void closed(long end) {
-    for (long now = look(); now < end; now = look()) {
+    for (long now = clock.look(); now < end; now = clock.look()) {
       RawRing ring = a.transmit();
       ring.reclaim(ring.used());
       if (arrived == sent && ring.room() > 0) {
@@ -183,14 +167,12 @@ final class PingPong implements RawSide.Guests {
     if (count == 0) {
       return;
     }
-    long now = look();
+    long now = clock.look();
     for (int i = 0; i < count; i++) {
       long due = Memory.getLong(ring.buffer(ring.firstUsed() + i) + MARK);
       if (due >= start) { // else it comes from the last window, where it counts as lost
+        histogram.recordValue(Math.clamp(now - due, 0, LONGEST_NANOS));
         arrived++;
-        if (due >= blindUntil) {
-          histogram.recordValue(Math.clamp(now - due, 0, LONGEST_NANOS));
-        }
       }
     }
     giveBack(ring, count);

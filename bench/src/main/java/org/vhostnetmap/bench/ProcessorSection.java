@@ -63,35 +63,43 @@ final class ProcessorSection implements Section {
     }
   }
 
-  private RawSide<PingPong, Double> side(RawBackend backend) throws IOException {
+  private RawSide<PingPong, Window> side(RawBackend backend) throws IOException {
     return new RawSide<>(
         backend, connected -> new PingPong(connected, false, true), this::shareOfProcessor);
   }
 
-  private double shareOfProcessor(RawBackend backend, PingPong guests, long nanos)
+  /** Share of a processor, and what was sent meanwhile. */
+  private record Window(double share, double framesPerSecond) {}
+
+  private Window shareOfProcessor(RawBackend backend, PingPong guests, long nanos)
       throws IOException {
     if (rate != 0) {
       guests.play(rate, SETTLE_NANOS);
     }
     long start = System.nanoTime();
     long before = backend.processorNanos();
+    long sent = 0;
     if (rate == 0) {
       Contender.pause(nanos / 1_000_000);
     } else {
-      guests.play(rate, nanos);
+      sent = guests.play(rate, nanos).sent();
     }
-    long used = backend.processorNanos() - before;
-    return (double) used / (System.nanoTime() - start);
+    double used = backend.processorNanos() - before;
+    long time = System.nanoTime() - start;
+    return new Window(used / time, sent * 1e9 / time);
   }
 
-  private static void row(Report report, Load load, Contender.Turns<Double> turns) {
-    Quartiles ours = Quartiles.of(turns.ours().stream().mapToDouble(share -> share).toArray());
-    double dpdk = turns.median(turns.peers(), share -> share);
+  private static void row(Report report, Load load, Contender.Turns<Window> turns) {
+    Quartiles ours = Quartiles.of(turns.ours().stream().mapToDouble(Window::share).toArray());
+    double dpdk = turns.median(turns.peers(), Window::share);
     boolean idle = load.perSecond() == 0;
     String[] cells = {
       idle ? "none" : "%,.0f".formatted(load.perSecond()),
       "**%.2f** (%.2f to %.2f)".formatted(ours.median() * 100, ours.low() * 100, ours.high() * 100),
-      idle ? "" : "%.2f".formatted(ours.median() * 1e6 / load.perSecond()),
+      idle
+          ? ""
+          : "%.2f"
+              .formatted(ours.median() * 1e6 / turns.median(turns.ours(), Window::framesPerSecond)),
       "%.0f".formatted(dpdk * 100)
     };
     if (idle) {

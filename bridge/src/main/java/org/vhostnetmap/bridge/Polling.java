@@ -11,10 +11,10 @@ package org.vhostnetmap.bridge;
  * of the limit; the short ones inside a train of frames say nothing about the long ones between
  * trains.
  *
- * <p>Beyond the limit, polling in vain may cost a small part of what the polling that paid has
- * taken: who has sent steadily for a while and is late once finds us awake, and not asleep for as
- * long as others keep the processor. Times are nanoseconds of {@code System.nanoTime}; belongs to
- * the worker's thread.
+ * <p>Beyond the limit a source may spend a sixteenth of the time for which its traffic has gone on:
+ * who has sent steadily for a while and is late once finds us awake, and not asleep for as long as
+ * others keep the processor. Each source has such an account of its own. Times are nanoseconds of
+ * {@code System.nanoTime}; belongs to the worker's thread.
  */
 final class Polling {
   /** A limit below this is none: about what going to sleep and waking up costs. */
@@ -23,19 +23,21 @@ final class Polling {
   /** Pauses in vain that are forgiven after as many that were not. */
   private static final int MOST_CREDIT = 8;
 
-  /** Polling that paid earns this part of its time: 1/16. */
+  /** What a source earns of the time for which its traffic goes on: 1/16. */
   private static final int EARNED_SHIFT = 4;
 
-  /** At most so many ceilings are kept of it, */
-  private static final int MOST_EARNED = 100;
+  /** So much of that is kept at most. */
+  private static final long MOST_EARNED_NANOS = 20_000_000;
 
-  /** and spent in one pause. */
+  /** So much is spent on one pause at most; but no more ceilings than {@link #MOST_SPENT}. */
+  private static final long MOST_SPENT_NANOS = 5_000_000;
+
   private static final int MOST_SPENT = 25;
 
   private long lastFrame;
   private long limit;
   private long earned;
-  private long mostSpent;
+  private long mostSpent; // on one pause; 0 until the ceiling is known
   private int credit;
 
   /** Starts without polling. */
@@ -46,15 +48,15 @@ final class Polling {
   /** Frames came. */
   void frames(long now, long ceiling) {
     long pause = now - lastFrame;
-    long polled = Math.min(pause, patience());
+    long patience = patience();
     if (pause > ceiling) {
-      earned = Math.max(0, earned - polled);
-    } else {
-      earned = Math.min(MOST_EARNED * ceiling, earned + (polled >> EARNED_SHIFT));
+      earned = Math.max(0, earned - Math.min(pause, patience));
+    } else if (pause <= patience) {
+      earned = Math.min(MOST_EARNED_NANOS, earned + (pause >> EARNED_SHIFT));
     }
     lastFrame = now;
     if (pause > limit >> 2) {
-      mostSpent = MOST_SPENT * ceiling;
+      mostSpent = Math.min(MOST_SPENT_NANOS, MOST_SPENT * ceiling);
       learn(pause, ceiling);
     }
   }

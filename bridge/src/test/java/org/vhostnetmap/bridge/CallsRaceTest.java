@@ -28,7 +28,8 @@ final class CallsRaceTest {
   private static final int WANTED = 128;
   private static final int WORKER_IN = 256;
   private static final int DRIVER_IN = 384;
-  private static final int DRIVER_SAW = 512;
+  private static final int DRIVER_DONE = 512;
+  private static final int DRIVER_SAW = DRIVER_DONE + Long.BYTES;
 
   /** A source of one frame a round. */
   private static final class OneFrame implements Source {
@@ -82,21 +83,24 @@ final class CallsRaceTest {
       Burst burst = new Burst();
       Thread driver = Thread.ofPlatform().daemon().start(() -> driver(memory));
       int missed = 0;
-      long end = System.nanoTime() + NANOS;
       long rounds = 0;
-      while (rounds < ROUNDS && System.nanoTime() < end) {
-        long round = ++rounds;
-        source.round = round;
-        meet(memory, WORKER_IN, DRIVER_IN, round);
-        source.advance(burst, 1);
-        calls.burst(lane);
-        calls.flush();
-        meet(memory, WORKER_IN, DRIVER_SAW, round);
-        boolean driverSaw = Memory.getLong(memory + DRIVER_SAW + 8) == round;
-        missed += source.wanted == round || driverSaw ? 0 : 1;
+      long end = System.nanoTime() + NANOS;
+      try {
+        while (rounds < ROUNDS && System.nanoTime() < end) {
+          long round = ++rounds;
+          source.round = round;
+          meet(memory, WORKER_IN, DRIVER_IN, round);
+          source.advance(burst, 1);
+          calls.burst(lane);
+          calls.flush();
+          meet(memory, WORKER_IN, DRIVER_DONE, round);
+          boolean driverSaw = Memory.getLong(memory + DRIVER_SAW) == round;
+          missed += source.wanted == round || driverSaw ? 0 : 1;
+        }
+      } finally {
+        Memory.publishLong(memory + WORKER_IN, OVER);
+        driver.join(); // it reads this memory
       }
-      Memory.publishLong(memory + WORKER_IN, OVER);
-      driver.join();
       assertEquals(0, missed, "rounds of " + rounds + " in which both missed each other");
     }
   }
@@ -106,8 +110,8 @@ final class CallsRaceTest {
       Memory.publishLong(memory + WANTED, round);
       Memory.fullFence();
       long used = Memory.getLong(memory + USED);
-      Memory.putLong(memory + DRIVER_SAW + 8, used);
-      Memory.publishLong(memory + DRIVER_SAW, round);
+      Memory.putLong(memory + DRIVER_SAW, used);
+      Memory.publishLong(memory + DRIVER_DONE, round);
     }
   }
 

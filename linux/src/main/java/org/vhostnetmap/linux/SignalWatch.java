@@ -28,7 +28,9 @@ final class SignalWatch {
   private static final ThreadLocal<Slot> MINE = ThreadLocal.withInitial(SignalWatch::newSlot);
   private static final Thread WATCH = new Thread(SignalWatch::run, "signal-watch");
 
-  /** Of all threads that ever signalled and live; never changed in place. */
+  /**
+   * Of all threads that signalled; those that ended go when another comes. Never changed in place.
+   */
   private static volatile Slot[] slots = {};
 
   private static volatile boolean asleep;

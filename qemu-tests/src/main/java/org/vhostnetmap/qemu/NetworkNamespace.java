@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * root.
  */
 public final class NetworkNamespace implements AutoCloseable {
+  private static final int PASSES = 100;
   private static final Duration USUAL = Duration.ofSeconds(30);
 
   private final Process holder;
@@ -128,8 +129,11 @@ public final class NetworkNamespace implements AutoCloseable {
   @Override
   public void close() {
     List<ProcessHandle> inside = processesInside();
+    for (int i = 0; i < PASSES && !inside.isEmpty(); i++) { // one may have started another
+      inside.forEach(ProcessHandle::destroyForcibly);
+      inside = processesInside();
+    }
     holder.destroy();
-    inside.forEach(ProcessHandle::destroyForcibly);
     try {
       holder.waitFor();
     } catch (InterruptedException e) {
@@ -140,11 +144,11 @@ public final class NetworkNamespace implements AutoCloseable {
   /** Those that we may look at; a process that ends meanwhile is none. */
   private List<ProcessHandle> processesInside() {
     Path its = namespaceOf(holder.toHandle());
-    if (its == null || its.equals(namespaceOf(ProcessHandle.current()))) {
+    if (!holder.isAlive() || its == null || its.equals(namespaceOf(ProcessHandle.current()))) {
       return List.of();
     }
     return ProcessHandle.allProcesses()
-        .filter(process -> its.equals(namespaceOf(process)))
+        .filter(process -> process.pid() != holder.pid() && its.equals(namespaceOf(process)))
         .toList();
   }
 

@@ -83,10 +83,10 @@ class HarnessIT {
     String pid;
     try (var namespace = new NetworkNamespace()) {
       pid = namespace.get("sleep 1000 >/dev/null 2>&1 & echo $!").strip();
-      assertTrue(ProcessHandle.of(Long.parseLong(pid)).isPresent());
+      assertTrue(Files.exists(Path.of("/proc/" + pid + "/ns/net")));
     }
     Awaitility.await()
         .atMost(Duration.ofSeconds(10))
-        .until(() -> ProcessHandle.of(Long.parseLong(pid)).isEmpty());
+        .until(() -> !Files.exists(Path.of("/proc/" + pid + "/ns/net")));
   }
 }
