@@ -24,6 +24,8 @@ final class LatencySection implements Section {
   /** So seldom that we sleep between two frames and each one has to wake us. */
   private static final double WAKING = 1_000;
 
+  private static final double[] WARM_UP_LOADS = {WAKING, 10_000, 100_000, PingPong.CLOSED};
+
   /** A rate and the word that chooses it. */
   private record Load(String word, double perSecond) {}
 
@@ -60,7 +62,9 @@ final class LatencySection implements Section {
         var dpdk = side(RawBackend.testpmd(2, memory))) {
       report.note(
           "Warm-up of each: %d s, 1,000 frames a second, 10,000, 100,000 and closed by turns. DPDK's memory: %s."
-              .formatted(WARM_UP_ROUNDS * 4 * WARM_UP_MILLIS / 1000, memory.description()));
+              .formatted(
+                  WARM_UP_ROUNDS * WARM_UP_LOADS.length * WARM_UP_MILLIS / 1000,
+                  memory.description()));
       report.table(
           "frames/s",
           "ours: p50, p99, p99.9, max",
@@ -82,7 +86,7 @@ final class LatencySection implements Section {
 
   private void warmUp(Contender<?> side) throws IOException {
     for (int i = 0; i < WARM_UP_ROUNDS; i++) {
-      for (double each : new double[] {WAKING, 10_000, 100_000, PingPong.CLOSED}) {
+      for (double each : WARM_UP_LOADS) {
         rate = each;
         side.window(new Contender.Timing(0, WARM_UP_MILLIS));
       }
